@@ -1,0 +1,1 @@
+"""Plain data that crosses floors: blocks of samples, and JSON that hashes the same everywhere."""

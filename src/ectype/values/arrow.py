@@ -1,0 +1,75 @@
+"""Blocks as Arrow IPC streams: what a measurement entry carries, readable by any Arrow library.
+
+Columns: series dictionary<int32, utf8>, at timestamp[ns, UTC], value float64, and std float64 (nullable)
+when the block claims any. Metadata of the schema: whatever the author adds, as text.
+"""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from ectype.errors import Invalid
+from ectype.values.block import Block
+
+MEDIA_TYPE = "application/vnd.apache.arrow.stream"
+
+_FIELDS = [
+    pa.field("series", pa.dictionary(pa.int32(), pa.utf8()), nullable=False),
+    pa.field("at", pa.timestamp("ns", tz="UTC"), nullable=False),
+    pa.field("value", pa.float64(), nullable=False),
+]
+_PLAIN = pa.schema(_FIELDS)
+_WITH_STD = pa.schema([*_FIELDS, pa.field("std", pa.float64(), nullable=True)])
+
+
+def to_arrow(block: Block, metadata: Mapping[str, str] | None = None) -> bytes:
+    """One Arrow IPC stream holding `block` as a single record batch."""
+    series = pa.DictionaryArray.from_arrays(pa.array(block.series, pa.int32()), pa.array(block.names, pa.utf8()))
+    columns = [series, pa.array(block.at_ns).cast(_FIELDS[1].type), pa.array(block.value)]
+    schema = _PLAIN
+    if block.std is not None:
+        columns.append(pa.array(block.std, pa.float64(), mask=np.isnan(block.std)))
+        schema = _WITH_STD
+    if metadata:
+        schema = schema.with_metadata(dict(metadata))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(pa.record_batch(columns, schema=schema))
+    return sink.getvalue().to_pybytes()
+
+
+def from_arrow(data: bytes | memoryview) -> Block:
+    """The block in an Arrow IPC stream. Raises Invalid for anything that is not one."""
+    return from_arrow_with_metadata(data)[0]
+
+
+def from_arrow_with_metadata(data: bytes | memoryview) -> tuple[Block, dict[str, str]]:
+    """The block and its schema's metadata. Raises Invalid for anything that is not one."""
+    try:
+        with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
+            metadata = {k.decode(): v.decode() for k, v in (reader.schema.metadata or {}).items()}
+            if reader.schema.names not in (_PLAIN.names, _WITH_STD.names):
+                raise Invalid(f"a block has the columns series, at, value[, std], not {reader.schema.names}")
+            blocks = [_block(batch) for batch in reader]
+    except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError, KeyError) as error:
+        raise Invalid(f"this is not an Arrow stream of samples: {error}") from error
+    return Block.concat(blocks), metadata
+
+
+def _block(batch: pa.RecordBatch) -> Block:
+    batch.validate(full=True)
+    if any(column.null_count for column in batch.columns[:3]):
+        raise Invalid("a block's series, at and value must not be null")
+    column = batch.column(0)
+    if not isinstance(column, pa.DictionaryArray):
+        column = column.dictionary_encode()
+    std = batch.column(3).to_numpy(zero_copy_only=False).astype(np.float64) if batch.num_columns == 4 else None
+    return Block(
+        tuple(str(name) for name in column.dictionary.to_pylist()),
+        column.indices.cast(pa.int32()).to_numpy(zero_copy_only=False),
+        batch.column(1).cast(pa.timestamp("ns", tz="UTC")).cast(pa.int64()).to_numpy(zero_copy_only=False),
+        batch.column(2).cast(pa.float64()).to_numpy(zero_copy_only=False),
+        std,
+    )
