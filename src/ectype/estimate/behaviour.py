@@ -1,0 +1,281 @@
+"""How a kind of twin behaves: states, parameters, inputs and sensors, written for ONE twin on scalars.
+
+    class Tank(Behaviour, model="dtmi:demo:Tank;1"):
+        h = State("cm", init=(5, 1), q="0.03 cm/sqrt(s)", low=0)
+        k = Parameter("cm^0.5/s", prior=LogNormal(0.05, 0.3), drift="1 %/sqrt(day)")
+        pump = Input("V", max_age="20 s")
+        level = Sensor("V", sigma="0.05 V", gate=5)
+
+        def derivative(self, t):
+            return {self.h: 0.04 * self.pump - self.k * sqrt(self.h)}
+
+        def observe(self, t):
+            return {self.level: self.h}
+
+The engine runs these methods once, on symbols (`trace.py`). `observe` also runs on floats and arrays, bound to
+values with `Tank.bind(...)`, which is how the same physics gives expected power.
+Instead of `derivative` (integrated by RK4) a class may write `step(self, t, dt)`, which returns the new states.
+Optional: `noise(self, t)` (a sensor's standard deviation where it is not constant) and
+`usable(self, t)` (a condition per sensor: where it is false, the reading is not assimilated).
+Units are checked by dimension where they are declared; the dimensions of expressions are not checked.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, final
+
+from ectype.errors import Invalid
+from ectype.estimate.maths import Scalar
+from ectype.units import quantity, unit
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Prior N(mean, std^2), in the parameter's unit."""
+
+    mean: float
+    std: float
+
+    def centre(self) -> float:
+        """The value to start from."""
+        return self.mean
+
+    def spread(self) -> float:
+        """Its standard deviation."""
+        return self.std
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LogNormal:
+    """Prior whose logarithm is N(log(median), sigma^2): positive, `sigma` is a relative error."""
+
+    median: float
+    sigma: float
+
+    def centre(self) -> float:
+        """The value to start from."""
+        return self.median
+
+    def spread(self) -> float:
+        """Its standard deviation, to first order."""
+        return self.median * self.sigma
+
+
+class _Declared:
+    """A descriptor: the declaration on the class, the bound value on an instance."""
+
+    kind: ClassVar[str]
+    name: str = ""
+    owner: str = ""
+
+    def __init__(self, unit_text: str) -> None:
+        self.unit = unit_text
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name, self.owner = name, owner.__name__
+        try:
+            unit(self.unit)
+            self.check(f"{owner.__name__}.{name}")
+        except Invalid as error:
+            raise Invalid(f"{owner.__name__}.{name}: {error}") from error
+
+    def check(self, what: str) -> None:
+        """Parse the declared texts; raises Invalid with the attribute's name."""
+
+    def __get__(self, instance: "Behaviour | None", owner: type) -> Any:
+        if instance is None or isinstance(self, Sensor):
+            return self  # a sensor has no value inside a behaviour: it is a key of what `observe` returns
+        try:
+            return instance.values_[self.name]
+        except KeyError:
+            raise Invalid(f"{self.owner}.{self.name} has no value here; give it to bind()") from None
+
+
+@final
+class State(_Declared):
+    """Something that changes and is not seen directly. init: (mean, std); q: noise per square root of time;
+    low, high: bounds of what `derivative`, `step` and `observe` are ever given, and of the mean.
+    """
+
+    kind = "state"
+
+    def __init__(
+        self,
+        unit: str,
+        *,
+        init: tuple[float, float],
+        q: str,
+        low: float = -math.inf,
+        high: float = math.inf,
+    ) -> None:
+        super().__init__(unit)
+        self.init, self.q_text, self.low, self.high = init, q, low, high
+        self.q = 0.0
+
+    def check(self, what: str) -> None:
+        """q must be in the unit per square root of a time; init's std must be positive."""
+        self.q = quantity(self.q_text, f"({self.unit})/sqrt(s)", f"{what} q")
+        if not (self.init[1] > 0 and self.low < self.high and self.q >= 0):
+            raise Invalid(f"{what}: init needs a positive std, low < high and q >= 0")
+
+
+@final
+class Parameter(_Declared):
+    """A property of one twin: `fixed`, or with a `prior`; with `drift` it is tracked live as a random walk
+    (drift in the unit, or in % of the prior's centre, per square root of a time).
+    """
+
+    kind = "parameter"
+
+    def __init__(
+        self,
+        unit: str,
+        *,
+        fixed: float | None = None,
+        prior: Normal | LogNormal | None = None,
+        drift: str | None = None,
+        low: float = -math.inf,
+        high: float = math.inf,
+    ) -> None:
+        super().__init__(unit)
+        self.fixed, self.prior, self.drift_text = fixed, prior, drift
+        self.low = 0.0 if isinstance(prior, LogNormal) and low == -math.inf else low
+        self.high = high
+        self.q: float | None = None
+
+    @property
+    def value(self) -> float:
+        """What a twin gets that says nothing else."""
+        return self.fixed if self.fixed is not None else self.prior.centre() if self.prior else math.nan
+
+    def check(self, what: str) -> None:
+        """Exactly one of fixed and prior; drift needs a prior."""
+        if (self.fixed is None) == (self.prior is None):
+            raise Invalid(f"{what}: give either fixed=… or prior=…")
+        if self.drift_text is None:
+            return
+        if self.prior is None:
+            raise Invalid(f"{what}: what drifts needs a prior to start from; write prior=Normal(mean, std)")
+        if "%" in self.drift_text:
+            share = quantity(self.drift_text, "1/sqrt(s)", f"{what} drift")
+            self.q = share * abs(self.prior.centre())
+        else:
+            self.q = quantity(self.drift_text, f"({self.unit})/sqrt(s)", f"{what} drift")
+
+
+@final
+class Input(_Declared):
+    """Something measured that drives or explains the twin and is taken as it is. Held until the next reading,
+    at most `max_age`; then `default`, or, without one, the sensors that need it are not assimilated.
+    """
+
+    kind = "input"
+
+    def __init__(self, unit: str, *, max_age: str, hold: str = "zoh", default: float | None = None) -> None:
+        super().__init__(unit)
+        self.max_age_text, self.hold, self.default = max_age, hold, default
+        self.max_age_s = 0.0
+
+    def check(self, what: str) -> None:
+        """max_age is a time; hold is zoh."""
+        self.max_age_s = quantity(self.max_age_text, "s", f"{what} max_age")
+        if self.hold != "zoh":
+            raise Invalid(f"{what}: hold='{self.hold}' is not known; write hold='zoh' (keep the last value)")
+
+
+@final
+class Sensor(_Declared):
+    """Something measured and compared with `observe`. sigma: its standard deviation; a reading more than
+    `gate` predicted standard deviations away is not assimilated (its NIS is still reported).
+    """
+
+    kind = "sensor"
+
+    def __init__(self, unit: str, *, sigma: str, gate: float = math.inf) -> None:
+        super().__init__(unit)
+        self.sigma_text, self.gate = sigma, gate
+        self.sigma = 0.0
+
+    def check(self, what: str) -> None:
+        """sigma is in the sensor's dimension and positive."""
+        self.sigma = quantity(self.sigma_text, self.unit, f"{what} sigma")
+        if not (self.sigma > 0 and self.gate > 0):
+            raise Invalid(f"{what}: sigma and gate must be positive")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a behaviour declares, in order. `tracked` are the drifting parameters; the filter's state vector is
+    states then tracked, its parameter vector is `constants`.
+    """
+
+    states: tuple[State, ...]
+    tracked: tuple[Parameter, ...]
+    constants: tuple[Parameter, ...]
+    inputs: tuple[Input, ...]
+    sensors: tuple[Sensor, ...]
+
+    @property
+    def belief_names(self) -> tuple[str, ...]:
+        """Names along the filter's state vector."""
+        return tuple(d.name for d in (*self.states, *self.tracked))
+
+
+class Behaviour:
+    """Base of all behaviours: see the module's docstring. Subclasses are final: they are never subclassed."""
+
+    model: ClassVar[str]
+    layout: ClassVar[Layout]
+    values_: Mapping[str, Scalar]
+
+    def __init_subclass__(cls, *, model: str) -> None:
+        super().__init_subclass__()
+        cls.model = model
+        declared = [d for d in vars(cls).values() if isinstance(d, _Declared)]
+        parameters = [d for d in declared if isinstance(d, Parameter)]
+        cls.layout = Layout(
+            states=tuple(d for d in declared if isinstance(d, State)),
+            tracked=tuple(d for d in parameters if d.q is not None),
+            constants=tuple(d for d in parameters if d.q is None),
+            inputs=tuple(d for d in declared if isinstance(d, Input)),
+            sensors=tuple(d for d in declared if isinstance(d, Sensor)),
+        )
+        if not cls.layout.states or not cls.layout.sensors:
+            raise Invalid(f"{cls.__name__}: a behaviour has at least one State and one Sensor")
+        moves = ("derivative" in vars(cls), "step" in vars(cls))
+        if sum(moves) != 1 or "observe" not in vars(cls):
+            raise Invalid(f"{cls.__name__}: write derivative(self, t) or step(self, t, dt), and observe(self, t)")
+
+    @final
+    @classmethod
+    def bind(cls, values: Mapping[str, Scalar]) -> Self:
+        """This behaviour with its names bound: `observe` and the rest then compute on those values.
+        Parameters not given take their declared value.
+        """
+        bound = cls()
+        bound.values_ = {p.name: p.value for p in (*cls.layout.constants, *cls.layout.tracked)} | dict(values)
+        return bound
+
+    def derivative(self, t: Scalar) -> Mapping[Scalar, Scalar]:
+        """d(state)/dt per second for every state, at time t (s)."""
+        raise NotImplementedError
+
+    def step(self, t: Scalar, dt: Scalar) -> Mapping[Scalar, Scalar]:
+        """Every state dt seconds after t."""
+        raise NotImplementedError
+
+    def observe(self, t: Scalar) -> Mapping[Scalar, Scalar]:
+        """What every sensor would read."""
+        raise NotImplementedError
+
+    def noise(self, t: Scalar) -> Mapping[Scalar, Scalar]:
+        """Standard deviations of sensors whose noise is not the declared constant."""
+        return {}
+
+    def usable(self, t: Scalar) -> Mapping[Scalar, Scalar]:
+        """Condition per sensor under which its reading says something about the states."""
+        return {}

@@ -1,0 +1,35 @@
+"""The plain back end: CasADi's virtual machine runs the graph. No compile, ready at once, the reference."""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+
+from typing import final
+
+import casadi as ca
+import numpy as np
+
+from ectype.estimate.trace import Graph
+from ectype.values.block import Float64s
+
+
+@final
+class PlainKernel:
+    """See `kernel.Kernel`. Some tens of microseconds a twin and event."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def fold(
+        self, belief: Float64s, constants: Float64s, events: Float64s, active: Float64s
+    ) -> tuple[Float64s, Float64s]:
+        """See `kernel.Kernel.fold`."""
+        graph = self._graph
+        rows = graph.belief_size
+        out = np.zeros((len(events), rows + 4 * len(graph.layout.sensors), belief.shape[1]))
+        for k in range(len(events)):
+            given = np.concatenate([belief, constants, events[k]])
+            after = np.asarray(graph.function(ca.DM(given)))
+            on = active[k] != 0
+            belief = np.where(on, after[:rows], belief)
+            out[k, :rows] = belief
+            out[k, rows:] = np.where(on, after[rows:], 0.0)
+        return belief, out
