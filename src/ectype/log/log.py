@@ -105,6 +105,8 @@ class Log:
         log = cls(store, signer, vkey, state, clock)
         try:
             await log.keep()
+        except Unavailable as error:  # a full disk is no reason not to read; it is tried again as the log grows
+            _log.warning("the checkpoint could not be written: %s", error)
         except BaseException:
             log._let_go()
             raise
@@ -171,7 +173,7 @@ class Log:
             elif self._closed:
                 return
             elif self._stopped:
-                raise self._stopped
+                raise _again(self._stopped)
             else:
                 await self._growth()
 
@@ -247,7 +249,7 @@ class Log:
 
     def _check_open(self) -> None:
         if self._stopped is not None:
-            raise self._stopped
+            raise _again(self._stopped)
         if self._closed:
             raise Unavailable("the log is closed")
 
@@ -401,7 +403,8 @@ class Log:
     async def _keep(self, *, snapshot: bool) -> None:
         """Tiles, then the checkpoint that needs them, then the snapshot that the checkpoint covers."""
         self._settle()
-        size, parts, note, partials = self.size, self._store.parts, self.checkpoint(), self._state.partials()
+        size, note, partials = self.size, self.checkpoint(), self._state.partials()
+        self._parts = self._store.parts
         sealed = self._state.snapshot().to_bytes() if snapshot else None
 
         def write() -> None:
@@ -415,8 +418,6 @@ class Log:
 
         await self._loop.run_in_executor(self._keeper, write)
         self._kept = size
-        if snapshot:
-            self._parts = parts
 
 
 def _load(store: Store, vkey: VerifierKey) -> State:

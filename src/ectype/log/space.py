@@ -2,6 +2,7 @@
 
     SPACE/lock              held by the process that writes; says which
     SPACE/keys/node.pem     the Ed25519 key of this node, made at first start
+    SPACE/keys/log.vkey     its public half, as the C2SP verifier key to hand to whoever wants to check
     SPACE/checkpoint        the newest signed checkpoint: the log is never shorter than it says
     SPACE/log/…             segments (stores/files.py)
     SPACE/tile/…            the Merkle tree as C2SP tiles
@@ -18,10 +19,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import final
 
-from ectype.errors import Damaged, Invalid, Misconfigured, NotFound, Refused
+from ectype.errors import Damaged, Invalid, Misconfigured, NotFound, Refused, Unavailable
 from ectype.log.state import CHECKPOINT, read_checkpoint
 from ectype.log.stores import disk
-from ectype.log.stores.files import SEGMENT_BYTES, FilesStore, Recovered
+from ectype.log.stores.files import SEGMENT_BYTES, FileShelf, FilesStore, Recovered
 from ectype.trust.checkpoint import Checkpoint, VerifierKey, parse_checkpoint
 from ectype.trust.keys import Signer
 
@@ -75,6 +76,9 @@ def open_space(
         raise Misconfigured(f"{path}: {error.strerror}; choose a folder that you may write to") from error
     try:
         return _open_locked(path, origin, segment_bytes, lock)
+    except OSError as error:
+        os.close(lock)
+        raise Unavailable(f"{error.filename or path}: {error.strerror}") from error
     except BaseException:
         os.close(lock)
         raise
@@ -85,22 +89,16 @@ def is_space(path: Path) -> bool:
     return (path / "keys" / "node.pem").exists() or (path / CHECKPOINT).exists() or (path / "log").is_dir()
 
 
-def load_checkpoint(path: Path, signer: Signer) -> Checkpoint | None:
-    """The checkpoint of the space at `path`, if its own key signed it; None if there is none yet."""
-    file = path / CHECKPOINT
+def load_checkpoint(path: Path, public: bytes) -> Checkpoint | None:
+    """The checkpoint of the space at `path`, if the key with those public bytes signed it; None if there is none."""
     try:
-        note = file.read_bytes().decode()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise Misconfigured(f"{file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise Damaged(f"{file}: this is no text; restore it from a backup") from error
-    try:
-        origin = parse_checkpoint(note).origin
-        return read_checkpoint(note, VerifierKey(origin, signer.public))
-    except Invalid as error:
-        raise Damaged(f"{file}: {error}; restore it from a backup") from error
+        note = FileShelf(path).get(CHECKPOINT)
+        if note is None:
+            return None
+        text = note.decode()
+        return read_checkpoint(text, VerifierKey(parse_checkpoint(text).origin, public))
+    except (Invalid, UnicodeDecodeError) as error:
+        raise Damaged(f"{path / CHECKPOINT}: {error}; restore it from a backup") from error
 
 
 def _open_locked(path: Path, origin: str | None, segment_bytes: int, lock: int) -> Space:
@@ -109,7 +107,7 @@ def _open_locked(path: Path, origin: str | None, segment_bytes: int, lock: int) 
     if has_log and not key.exists():
         raise Misconfigured(f"{key} is missing, and only it can sign this log; restore it from a backup")
     signer = Signer.load_or_create(key)
-    checkpoint = load_checkpoint(path, signer)
+    checkpoint = load_checkpoint(path, signer.public)
     if checkpoint is None:
         if has_log:
             raise Damaged(f"{path / CHECKPOINT} is missing, so the log's end is not known; restore it from a backup")
@@ -117,6 +115,9 @@ def _open_locked(path: Path, origin: str | None, segment_bytes: int, lock: int) 
         disk.replace(path / CHECKPOINT, checkpoint.sign(signer).encode(), durable=True)
     if origin is not None and origin != checkpoint.origin:
         raise Misconfigured(f"{path} holds the log '{checkpoint.origin}', not '{origin}'; open it without a name")
+    vkey = path / "keys" / "log.vkey"
+    if not vkey.exists():
+        disk.replace(vkey, f"{VerifierKey(checkpoint.origin, signer.public)}\n".encode(), durable=True)
     store = FilesStore(path, segment_bytes=segment_bytes, floor=checkpoint.size)
     if store.recovered is not None:
         _log.warning("%s", store.recovered)

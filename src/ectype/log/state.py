@@ -133,8 +133,8 @@ def read_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
             raise Misconfigured(f"this space holds the log '{origin}'; open it by that name, not as '{key.name}'")
         return verify_checkpoint(note, key)
     except Invalid as error:
-        raise Damaged(f"the file '{CHECKPOINT}': {error}; restore it from a backup") from error
+        raise Damaged(f"the checkpoint: {error}; restore it from a backup") from error
     except ProofFailed as error:
         raise Damaged(
-            f"the file '{CHECKPOINT}' was not signed by this space's key: {error}; restore both from a backup"
+            f"the checkpoint was not signed by this log's key, or was changed: {error}; restore both from a backup"
         ) from error

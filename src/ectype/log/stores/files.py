@@ -117,6 +117,7 @@ class FilesStore:
             self._folder.mkdir(parents=True, exist_ok=True)
         self._firsts = self._names()
         self._active, torn = self._scan_last()
+        self.torn = torn
         if self._active.next < floor:
             why = f": {torn.why}" if torn else ""
             raise Damaged(
@@ -176,15 +177,20 @@ class FilesStore:
             if at is None or at == want:
                 raise Damaged(f"{self._path(first)}: entry {want} is missing; restore this file from a backup")
 
+    def end_of(self, first: int) -> int | None:
+        """The byte after the last frame of the segment that begins with entry `first`, if it is the last segment."""
+        return self._active.end if first == self._active.first else None
+
     def close(self) -> None:
         """See Store."""
         if self._fd < 0:
             return
         fd, self._fd = self._fd, -1
-        self._broken = self._broken or f"{self._folder}: this log was closed"
         try:
-            os.ftruncate(fd, self._active.end)
+            if not self._broken:
+                os.ftruncate(fd, self._active.end)
         finally:
+            self._broken = self._broken or f"{self._folder}: this log was closed"
             os.close(fd)
 
     # ---- opening
@@ -199,7 +205,13 @@ class FilesStore:
     def _scan_last(self) -> tuple[Index, Torn | None]:
         if not self._firsts:
             return Index(0), None
-        return scan(self._path(self._firsts[-1]), self._firsts[-1])
+        try:
+            return scan(self._path(self._firsts[-1]), self._firsts[-1])
+        except Damaged:
+            if self._writable:
+                raise
+            # Another process may have written two frames while this one was reading. Damage stays damage.
+            return scan(self._path(self._firsts[-1]), self._firsts[-1])
 
     def _cut(self, torn: Torn) -> Recovered:
         size = self._active.next

@@ -8,13 +8,11 @@ unfinished write only if no frame follows them; with a frame after them they wer
 Zeros up to the end of the file are room taken in advance.
 """
 
-import mmap
 import os
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
@@ -95,17 +93,16 @@ class Torn:
 def scan(path: Path, first: int) -> tuple[Index, Torn | None]:
     """Check every byte of a segment: its index, and its torn end if it has one.
 
-    Raises Damaged, naming file and offset, if a frame follows bytes that are none.
+    Raises Damaged, naming file and offset, if a frame follows bytes that are none. Reads the file whole, once: a
+    mapping would kill this process if the one that writes cut the file meanwhile.
     """
     index = Index(first)
-    with _mapped(path) as data:
-        while True:
-            head, why = _frame_at(data, index.end, index.next)
-            if head is None:
-                break
-            index.add(head.next, head.size)
-        torn = _tear(data, index, why, path)
-    return index, torn
+    data = memoryview(path.read_bytes())
+    while True:
+        head, why = _frame_at(data, index.end, index.next)
+        if head is None:
+            return index, _tear(data, index, why, path)
+        index.add(head.next, head.size)
 
 
 def frames(path: Path, index: int, offset: int, end: int | None = None) -> Iterator[Frame]:
@@ -184,13 +181,3 @@ def _only_zeros(fd: int, at: int) -> bool:
             return False
         at += len(chunk)
     return True
-
-
-@contextmanager
-def _mapped(path: Path) -> Generator[memoryview]:
-    with path.open("rb") as file:
-        if not path.stat().st_size:
-            yield memoryview(b"")
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-            yield view
