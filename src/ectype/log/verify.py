@@ -125,8 +125,8 @@ class _Check:
             self._notes.append(f"{view.path / SNAPSHOT} is damaged; it is not used and will be made again")
         if view.store.torn is not None:
             self._notes.append(
-                f"{len(view.store.torn.data)} bytes of an unfinished write follow entry {view.size - 1}: the next start "
-                "cuts them off, unless a process is writing them just now"
+                f"{len(view.store.torn.data)} bytes of an unfinished write follow entry {view.size - 1}: the next "
+                "start cuts them off, unless a process is writing them just now"
             )
         self._notes += [f"{kept}: cut off a torn end at an earlier start" for kept in _torn(view.path)]
         return Report(

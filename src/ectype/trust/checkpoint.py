@@ -115,11 +115,13 @@ class Checkpoint:
 
 def parse_checkpoint(text: str) -> Checkpoint:
     """The checkpoint in a note's text or in a whole note, without checking who signed it. Invalid if it is none."""
-    origin, size, root, *rest = (text.partition("\n\n")[0].removesuffix("\n") + "\n\n\n").split("\n")
-    data = _base64(root, "root")
-    if not origin or not size.isdecimal() or not size.isascii() or str(int(size[:20])) != size or len(data) != 32:
-        raise Invalid("this is no checkpoint: its lines must be an origin, a size and a root")
-    return Checkpoint(origin, int(size), data, tuple(rest[:-2]) if len(rest) > 2 else ())
+    lines = text.partition("\n\n")[0].removesuffix("\n").split("\n")
+    if len(lines) >= 3 and lines[0]:
+        origin, size, root, *extra = lines
+        data = _base64(root, "root")
+        if size.isascii() and size.isdecimal() and len(size) < 20 and str(int(size)) == size and len(data) == 32:
+            return Checkpoint(origin, int(size), data, tuple(extra))
+    raise Invalid("this is no checkpoint: its lines must be an origin, a size and a root")
 
 
 def verify_checkpoint(note: str, key: VerifierKey, origin: str | None = None) -> Checkpoint:

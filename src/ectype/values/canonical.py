@@ -21,7 +21,8 @@ def canonical(value: JSON) -> bytes:
     """The one canonical text of `value`, as UTF-8.
 
     Raises Invalid for what another language would read differently: NaN and infinities, whole numbers beyond
-    2^53 (write them as strings), lone surrogates, and anything that is not JSON.
+    2^53 (write them as strings), lone surrogates, and anything that is not JSON. The one whole number beyond 2^53
+    that passes is the very text of a double, because that is how 1e17 comes back from a JSON parser.
     """
     parts: list[str] = []
     try:
@@ -66,9 +67,7 @@ def _write(value: JSON, parts: list[str]) -> None:
     elif isinstance(value, str):
         parts.append(encode_basestring(value))
     elif isinstance(value, int):
-        if not -_EXACT <= value <= _EXACT:
-            raise Invalid(f"canonical JSON: {value} is beyond 2^53, where doubles skip whole numbers; write a string")
-        parts.append(int.__repr__(value))
+        parts.append(_whole_number(value))
     elif isinstance(value, float):
         parts.append(es6_number(value))
     elif isinstance(value, Mapping):
@@ -82,6 +81,13 @@ def _write(value: JSON, parts: list[str]) -> None:
         parts.append("]" if value else "[]")
     else:
         raise Invalid(f"canonical JSON: {type(value).__name__} is not JSON")
+
+
+def _whole_number(value: int) -> str:
+    text = int.__repr__(value)
+    if -_EXACT <= value <= _EXACT or (abs(value) < 10**21 and es6_number(float(value)) == text):
+        return text
+    raise Invalid(f"canonical JSON: {text[:40]} is beyond 2^53, where doubles skip whole numbers; write a string")
 
 
 def _write_object(value: Mapping[str, JSON], parts: list[str]) -> None:
