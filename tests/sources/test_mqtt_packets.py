@@ -1,6 +1,5 @@
 from itertools import pairwise
 
-import mqtt_wire as wire
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +24,7 @@ from ectype.sources.mqtt_packets import (
     suback,
     topic_field,
 )
+from tests.sources import mqtt_wire as wire
 
 topics = st.text(st.characters(blacklist_characters="+#\0", blacklist_categories=("Cs",)), min_size=1, max_size=30)
 publishes = st.builds(

@@ -1,0 +1,247 @@
+"""Messages from any source into the log: one `measured` entry per append, and one for what was set aside.
+
+    deliver ─┐  decoded at once                     ┌─ everything that waits now ─► one block, sealed ─► log.append
+    deliver ─┼─► waiting, in order, bounded ─────────┤                                                      │
+    deliver ─┘                                      └◄──────────── durable: these delivers return ◄─────────┘
+
+One append is in flight at a time. What comes while it is under way shares the next entry, so a signature
+and a disk flush are paid per flush of the disk and not per message, and a lone message waits for nobody.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, final
+
+from ectype.clock import Clock, system_clock
+from ectype.errors import Unavailable
+from ectype.ingest.decode import Decoded, Known, SetAside, decode, set_aside_bodies
+from ectype.log.entry import Entry, seal
+from ectype.sources.base import Message
+from ectype.trust.keys import Signer
+from ectype.values.arrow import MEDIA_TYPE, to_arrow
+from ectype.values.block import Block
+
+log = logging.getLogger("ectype.ingest")
+
+ROWS_PER_ENTRY = 100_000
+_WAITING_ROWS = 400_000
+_ASIDE_ROWS = 50  # a message set aside weighs about as much as so many samples
+_APPEND_BYTES = 3 << 20
+_REMEMBERED_REASONS = 20
+_REMEMBERED_SOURCES = 10_000
+
+
+class Appends(Protocol):
+    """The part of `ectype.log.Log` that ingest needs."""
+
+    async def append(self, entries: Sequence[Entry], *, expected: Mapping[str, int | None] | None = None) -> range:
+        """Durable on return."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class IngestStats:
+    """Counts since the start.
+
+    messages: understood and durable; samples: the values in them; set_aside: not understood, and durable as such;
+    entries: appended; waiting: messages on their way to the disk now.
+    reasons: the newest messages that were set aside, oldest first; last_seen_ns: per source, when it last sent.
+    """
+
+    messages: int
+    samples: int
+    set_aside: int
+    entries: int
+    waiting: int
+    reasons: tuple[SetAside, ...]
+    last_seen_ns: Mapping[str, int]
+
+
+@final
+class _Batch:
+    __slots__ = ("decoded", "done", "last_seen", "messages")
+
+    def __init__(self, decoded: Decoded, messages: Sequence[Message], done: "asyncio.Future[None]") -> None:
+        self.decoded = decoded
+        self.messages = len(messages)
+        self.last_seen = {message.source: message.at_ns for message in messages}
+        self.done = done
+
+
+@final
+class Ingest:
+    """Takes batches of messages from sources and returns when they are durable. Lives on one event loop.
+
+    known: see `decode.Known`; it is asked on the loop, for each property once per batch.
+    name: what the entries are about: `block:<name>` and `set-aside:<name>`.
+    """
+
+    def __init__(
+        self, log: Appends, signer: Signer, known: Known, clock: Clock = system_clock, name: str = "mqtt"
+    ) -> None:
+        self._log = log
+        self._signer = signer
+        self._known = known
+        self._clock = clock
+        self._name = name
+        self._waiting: deque[_Batch] = deque()
+        self._waiting_rows = 0
+        self._waiting_messages = 0
+        self._turns: deque[asyncio.Future[None]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        self._messages = self._samples = self._set_aside = self._entries = 0
+        self._reasons: deque[SetAside] = deque(maxlen=_REMEMBERED_REASONS)
+        self._last_seen: dict[str, int] = {}
+
+    async def deliver(self, messages: Sequence[Message]) -> None:
+        """Return when every one of `messages` is on disk, as samples or as set aside.
+
+        Batches are appended in the order of the calls. Waits while too much is on its way already. Raises what the
+        log raises (Unavailable); then none of these messages may be acknowledged, though some may be on disk.
+        """
+        if self._closed:
+            raise Unavailable("this space is being closed; connect again when it is open")
+        if not messages:
+            return
+        loop = asyncio.get_running_loop()
+        if self._waiting_rows > _WAITING_ROWS or self._turns:
+            await self._wait_for_room(loop)
+        decoded = decode(messages, self._known)
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(_Batch(decoded, messages, done))
+        self._waiting_rows += _rows(decoded)
+        self._waiting_messages += len(messages)
+        self._next_turn()
+        if self._task is None:
+            self._task = loop.create_task(self._drain())
+        await done
+
+    def stats(self) -> IngestStats:
+        """What came in, what was set aside and why, and who was heard when."""
+        return IngestStats(
+            messages=self._messages,
+            samples=self._samples,
+            set_aside=self._set_aside,
+            entries=self._entries,
+            waiting=self._waiting_messages,
+            reasons=tuple(self._reasons),
+            last_seen_ns=dict(self._last_seen),
+        )
+
+    async def close(self) -> None:
+        """Take nothing more and wait for what is on its way."""
+        self._closed = True
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _wait_for_room(self, loop: asyncio.AbstractEventLoop) -> None:
+        """First come, first served: the order of batches is the order of calls."""
+        turn: asyncio.Future[None] = loop.create_future()
+        self._turns.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self._turns.remove(turn)
+            self._next_turn()
+            raise
+        self._turns.remove(turn)  # only now: whoever calls meanwhile must queue behind this one
+
+    def _next_turn(self) -> None:
+        if self._turns and self._waiting_rows <= _WAITING_ROWS and not self._turns[0].done():
+            self._turns[0].set_result(None)
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                await self._append(self._take())
+                self._next_turn()
+        finally:
+            self._task = None
+
+    def _take(self) -> list[_Batch]:
+        """As many waiting batches as one append takes: at least one."""
+        taken = [self._waiting.popleft()]
+        rows = _rows(taken[0].decoded)
+        while self._waiting and rows + _rows(self._waiting[0].decoded) <= ROWS_PER_ENTRY:
+            taken.append(self._waiting.popleft())
+            rows += _rows(taken[-1].decoded)
+        return taken
+
+    async def _append(self, batches: list[_Batch]) -> None:
+        error: BaseException | None = None
+        try:
+            block = Block.concat([b.decoded.block for b in batches])
+            aside = [item for b in batches for item in b.decoded.set_aside]
+            count = 0
+            for entries in self._sealed(block, aside):
+                await self._log.append(entries)
+                count += len(entries)
+            self._count(batches, block, aside, count)
+        except BaseException as failure:
+            error = failure
+            if not isinstance(failure, Exception):
+                raise
+        finally:
+            for batch in batches:
+                self._waiting_rows -= _rows(batch.decoded)
+                self._waiting_messages -= batch.messages
+                if batch.done.done():
+                    continue
+                if error is None:
+                    batch.done.set_result(None)
+                else:
+                    batch.done.set_exception(error if isinstance(error, Exception) else Unavailable("ingest stopped"))
+
+    def _sealed(self, block: Block, aside: Sequence[SetAside]) -> Iterator[list[Entry]]:
+        """The entries for these samples and messages, in lists that one append takes."""
+        at_ns = self._clock()
+        entries: list[Entry] = []
+        size = 0
+        for start in range(0, len(block), ROWS_PER_ENTRY):
+            body = to_arrow(_cut(block, start, start + ROWS_PER_ENTRY))
+            subject = f"block:{self._name}"
+            entries.append(
+                seal(self._signer, kind="measured", subject=subject, body=body, media=MEDIA_TYPE, at_ns=at_ns)
+            )
+            size += len(body)
+            if size > _APPEND_BYTES:
+                yield entries
+                entries, size = [], 0
+        for body in set_aside_bodies(aside):
+            subject = f"set-aside:{self._name}"
+            entries.append(seal(self._signer, kind="set-aside", subject=subject, body=body, at_ns=at_ns))
+            size += len(body)
+            if size > _APPEND_BYTES:
+                yield entries
+                entries, size = [], 0
+        if entries:
+            yield entries
+
+    def _count(self, batches: Sequence[_Batch], block: Block, aside: Sequence[SetAside], entries: int) -> None:
+        self._messages += sum(b.messages for b in batches) - len(aside)
+        self._samples += len(block)
+        self._set_aside += len(aside)
+        self._entries += entries
+        if aside:
+            self._reasons.extend(aside[-_REMEMBERED_REASONS:])
+            log.debug("set %d messages aside; the last: %s: %s", len(aside), aside[-1].topic, aside[-1].reason)
+        for batch in batches:
+            self._last_seen.update(batch.last_seen)
+        while len(self._last_seen) > _REMEMBERED_SOURCES:
+            del self._last_seen[next(iter(self._last_seen))]
+
+
+def _rows(decoded: Decoded) -> int:
+    return len(decoded.block) + _ASIDE_ROWS * len(decoded.set_aside)
+
+
+def _cut(block: Block, start: int, stop: int) -> Block:
+    if len(block) <= stop - start:
+        return block
+    std = None if block.std is None else block.std[start:stop]
+    return Block(block.names, block.series[start:stop], block.at_ns[start:stop], block.value[start:stop], std)

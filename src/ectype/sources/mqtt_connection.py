@@ -1,0 +1,265 @@
+"""One MQTT client's connection: what its packets ask for, in order, and when it must end.
+
+    opened ── CONNECT accepted ──► greeted ── DISCONNECT, an error, silence, a takeover ──► closing ──► lost
+       └───── anything else, or 10 s without it ─────────────────────────────────────────────┘
+
+It moves bytes and keeps the client's own state (will, keep-alive, QoS 2 ids, what it is owed). Everything
+that concerns more than one client is the hub's, which is the endpoint.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol, cast, final
+
+from ectype.sources.mqtt_outbox import Outbox
+from ectype.sources.mqtt_packets import (
+    ACCEPTED,
+    PINGRESP,
+    Connect,
+    Disconnect,
+    Malformed,
+    Packet,
+    PingReq,
+    PubAcks,
+    Publishes,
+    PubRel,
+    Reader,
+    Subscribe,
+    Unsubscribe,
+    Will,
+    acknowledge,
+    connack,
+)
+
+log = logging.getLogger("ectype.mqtt")
+
+GREETING_S = 10.0
+LINGER_S = 5.0
+STALLED_S = 60.0
+
+
+class Hub(Protocol):
+    """What a connection needs of the endpoint it belongs to."""
+
+    clock: Callable[[], int]
+    monotonic: Callable[[], float]
+
+    def opened(self, connection: "Connection") -> None:
+        """The connection exists."""
+
+    def greet(self, connection: "Connection", connect: Connect) -> int:
+        """The CONNACK code for this client; after ACCEPTED it is one of ours."""
+        ...
+
+    def arrived(self, connection: "Connection", run: Publishes) -> None:
+        """Messages came; `connection.acknowledge(run.pubacks)` once they are durable."""
+
+    def subscribe(self, connection: "Connection", packet: Subscribe) -> None:
+        """Answer with SUBACK and what is retained."""
+
+    def unsubscribe(self, connection: "Connection", packet: Unsubscribe) -> None:
+        """Answer with UNSUBACK."""
+
+    def lost(self, connection: "Connection", will: Will | None) -> None:
+        """The connection is gone; publish its will, if there is one."""
+
+
+@final
+class Connection(asyncio.Protocol):
+    """asyncio's half of one client."""
+
+    def __init__(self, hub: Hub, name: str, max_packet: int, topics: dict[bytes, str]) -> None:
+        self._hub = hub
+        self._reader = Reader(name, max_packet, topics)
+        self._transport: asyncio.Transport | None = None
+        self._exactly_once: set[int] = set()
+        self._will: Will | None = None
+        self._keep_alive_s = 0
+        self._since_s = 0.0
+        self._heard_s = 0.0
+        self._blocked_s: float | None = None
+        self._closing_s: float | None = None
+        self.greeted = False
+        self.paused = False
+        self.in_flight = 0
+        self.name = name
+        self.peer = "?"
+        self.key: tuple[str, str] | None = None
+        self.outbox: Outbox
+
+    # ---- asyncio calls these ----
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The client is here; it has GREETING_S to say CONNECT."""
+        self._transport = cast(asyncio.Transport, transport)
+        self.outbox = Outbox(self._transport)
+        self._transport.set_write_buffer_limits(high=self.outbox.socket_limit)
+        self.peer = _peer(transport.get_extra_info("peername"))
+        self._since_s = self._heard_s = self._hub.monotonic()
+        self._hub.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Some packets, or part of one."""
+        self._heard_s = self._hub.monotonic()
+        for packet in self._reader.feed(data, self._hub.clock()):
+            if self._closing_s is not None:
+                return
+            if self.greeted or isinstance(packet, Connect | Malformed):
+                self._take(packet)
+            else:
+                self.close("its first packet is not CONNECT [MQTT-3.1.0-1]")
+
+    def pause_writing(self) -> None:
+        """The client reads slower than it is sent to."""
+        self._blocked_s = self._hub.monotonic()
+
+    def resume_writing(self) -> None:
+        """There is room again."""
+        self._blocked_s = None
+        self.outbox.refill()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, by whoever's wish."""
+        self._closing_s = self._hub.monotonic() if self._closing_s is None else self._closing_s
+        self._transport = None
+        will, self._will = self._will, None
+        self._hub.lost(self, will)
+
+    # ---- the hub calls these ----
+
+    def acknowledge(self, acks: bytes | bytearray) -> None:
+        """These messages are durable."""
+        if acks and self._transport is not None and self._closing_s is None:
+            self._transport.write(acks)
+
+    def send(self, data: bytes) -> None:
+        """Send a control packet."""
+        if self._transport is not None and self._closing_s is None:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Send what the outbox owes; end the connection if it owes too much."""
+        if self._transport is None or self._closing_s is not None:
+            return
+        if self.outbox.too_far_behind:
+            self.close(
+                f"it reads too slowly: {self.outbox.queued_bytes >> 20} MiB of QoS 1 messages wait for it; "
+                f"subscribe to less or read faster",
+                now=True,
+            )
+        else:
+            self.outbox.flush()
+
+    def pause(self) -> None:
+        """Read nothing more: enough is on its way to the disk."""
+        if not self.paused and self._transport is not None and self._closing_s is None:
+            self._transport.pause_reading()
+            self.paused = True
+
+    def resume(self) -> None:
+        """Read on."""
+        if self.paused and self._transport is not None and self._closing_s is None:
+            self.paused = False
+            self._heard_s = self._hub.monotonic()  # the silence was ours
+            self._transport.resume_reading()
+
+    def close(self, reason: str | None, *, now: bool = False, level: int = logging.WARNING) -> None:
+        """End the connection; `reason` finishes the sentence "closed …: ". `now` drops what is still unsent."""
+        if self._closing_s is None:
+            self._closing_s = self._hub.monotonic()
+            if reason is not None:
+                log.log(level, "closed the MQTT connection of '%s' (%s): %s", self.name, self.peer, reason)
+        if self._transport is not None:
+            if now:
+                self._transport.abort()
+            else:
+                self._transport.close()
+
+    def forget_will(self) -> None:
+        """The endpoint itself goes: nobody is left to hear the will."""
+        self._will = None
+
+    def sweep(self, now_s: float) -> None:
+        """End the connection if its time is up. The hub calls this about once a second."""
+        if self._closing_s is not None:
+            if now_s - self._closing_s > LINGER_S:
+                self.close(None, now=True)
+        elif not self.greeted:
+            if now_s - self._since_s > GREETING_S:
+                self.close(f"it sent no CONNECT within {GREETING_S:.0f} s", now=True)
+        elif self._blocked_s is not None and now_s - self._blocked_s > STALLED_S:
+            self.close(f"it has not read anything for {STALLED_S:.0f} s", now=True)
+        elif self._keep_alive_s and not self.paused and now_s - self._heard_s > 1.5 * self._keep_alive_s:
+            self.close(f"it was silent for more than 1.5 times its keep-alive of {self._keep_alive_s} s", now=True)
+
+    # ---- packets ----
+
+    def _take(self, packet: Packet) -> None:
+        match packet:
+            case Publishes():
+                if packet.exactly_once:
+                    self._first_time_only(packet)
+                self._hub.arrived(self, packet)
+            case PubAcks():
+                self.outbox.acknowledged(packet.ids)
+            case PingReq():
+                self.send(PINGRESP)
+            case PubRel():
+                self._exactly_once.discard(packet.packet_id)
+                self.send(acknowledge(7, packet.packet_id))
+            case Subscribe():
+                self._hub.subscribe(self, packet)
+            case Unsubscribe():
+                self._hub.unsubscribe(self, packet)
+            case Disconnect():
+                self._will = None
+                self.close(None)
+            case Connect():
+                self._connect(packet)
+            case Malformed():
+                self.close(packet.reason)
+
+    def _connect(self, connect: Connect) -> None:
+        if self.greeted:
+            self.close("it sent CONNECT twice [MQTT-3.1.0-2]")
+            return
+        if connect.client_id:
+            self.name = connect.client_id
+        code = self._hub.greet(self, connect)
+        self.send(connack(code))
+        if code != ACCEPTED:
+            self.close(_WHY_NOT[code].format(connect=connect))
+            return
+        self.greeted = True
+        self._will = connect.will
+        self._keep_alive_s = connect.keep_alive_s
+
+    def _first_time_only(self, run: Publishes) -> None:
+        """QoS 2: take each packet id once until PUBREL frees it; every copy is answered with PUBREC."""
+        repeats: set[int] = set()
+        for position, packet_id in run.exactly_once:
+            run.pubacks += acknowledge(5, packet_id)
+            if packet_id in self._exactly_once:
+                repeats.add(position)
+            self._exactly_once.add(packet_id)
+        if repeats:
+            kept = [k for k in range(len(run.messages)) if k not in repeats]
+            run.messages[:] = [run.messages[k] for k in kept]
+            run.flags[:] = bytes(run.flags[k] for k in kept)
+
+
+_WHY_NOT = {
+    1: "it speaks protocol level {connect.level}; this endpoint speaks MQTT 3.1.1, which is level 4",
+    2: "its client id is not usable; send 1 to 256 printable characters, or none together with clean session",
+    3: "its user could not be checked just now",
+    5: "its user name or password is wrong, or it sent none",
+}
+
+
+def _peer(name: object) -> str:
+    match cast("tuple[object, ...] | str | None", name):
+        case (host, port, *_):
+            return f"{host}:{port}"
+        case other:
+            return str(other or "?")

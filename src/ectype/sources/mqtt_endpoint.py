@@ -1,0 +1,439 @@
+"""Ectype as an MQTT endpoint: devices publish to it with no broker between, and are answered from the disk.
+
+    sockets ─► runs of messages ─► one group per turn of the loop ─► deliver() ─► PUBACK, then subscribers
+                                                                     (durable)
+
+A group is everything all clients sent while the loop turned once. Several groups may be on their way to the
+disk at a time; they are settled strictly in order, so each client's PUBACKs come in the order it published
+and no subscriber sees what could still be lost. If `deliver` raises, nothing of that group is acknowledged
+and its clients' connections end: they will send it again.
+
+Reading stops while too much is on its way to the disk. See docs/mqtt.md for what is spoken and the limits.
+"""
+
+import asyncio
+import errno
+import logging
+import ssl as tls
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import final
+
+from ectype.clock import Clock, system_clock
+from ectype.errors import EctypeError, Invalid, Misconfigured
+from ectype.sources.base import Message
+from ectype.sources.mqtt_connection import Connection
+from ectype.sources.mqtt_packets import (
+    ACCEPTED,
+    BAD_CLIENT_ID,
+    BAD_PROTOCOL,
+    NOT_AUTHORISED,
+    RETAIN,
+    UNAVAILABLE,
+    Connect,
+    Publishes,
+    Subscribe,
+    Unsubscribe,
+    Will,
+    acknowledge,
+    qos_of,
+    suback,
+    topic_field,
+)
+from ectype.sources.mqtt_topics import Retained, Subscriptions
+
+log = logging.getLogger("ectype.mqtt")
+
+Deliver = Callable[[Sequence[Message]], Awaitable[None]]
+Authenticate = Callable[[str, str], bool]
+
+_OVERHEAD = 256  # what Python adds to one message in flight
+_SUBSCRIPTIONS = 1000
+_REFUSED = 0x80
+_PLAIN_HEADS = bytes(head for head in range(256) if not head & RETAIN)
+_SWEEP_S = 1.0
+_CLOSING_S = 10.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one endpoint takes on, so that nobody outside decides how much memory it needs.
+
+    packet: bytes of one packet; connection, endpoint: bytes on their way to the disk before reading stops;
+    connections: clients at a time.
+    """
+
+    packet: int = 1 << 20
+    connection: int = 8 << 20
+    endpoint: int = 64 << 20
+    connections: int = 10_000
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class EndpointStats:
+    """What an endpoint has done since it started.
+
+    received: messages read; durable: delivered to the log; failed: not acknowledged because delivery failed;
+    sent: messages to subscribers; dropped: QoS 0 messages for subscribers that did not read;
+    in_flight: bytes on their way to the disk; paused: clients not read from just now, because of that;
+    retained, retained_refused: topics kept, and messages not kept for want of room.
+    """
+
+    connections: int
+    received: int
+    durable: int
+    failed: int
+    sent: int
+    dropped: int
+    in_flight: int
+    paused: int
+    retained: int
+    retained_refused: int
+
+
+@final
+class _Group:
+    """All that came in one turn of the loop."""
+
+    __slots__ = ("cost", "error", "messages", "runs", "settled")
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[Connection, Publishes, int]] = []
+        self.messages: list[Message] = []
+        self.cost = 0
+        self.settled = False
+        self.error: str | None = None
+
+
+@final
+class MqttEndpoint:
+    """An MQTT 3.1.1 server on one port; everything happens on the event loop that started it.
+
+    deliver: gets messages in batches and returns when they are durable, or raises when they are not. It may
+    be called again before it has returned; the batches are then to be kept in the order of the calls.
+    authenticate: (user name, password) -> whether the client may connect; None lets everybody in, so whoever
+    listens beyond loopback passes one, and `ssl`. It is called on the loop and must be quick.
+    reserved: topics that begin so are published by `publish` alone; what clients send there is delivered,
+    but goes to no subscriber.
+    """
+
+    def __init__(
+        self,
+        deliver: Deliver,
+        *,
+        authenticate: Authenticate | None = None,
+        limits: Limits = Limits(),
+        reserved: tuple[str, ...] = ("$", "ectype/"),
+        clock: Clock = system_clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock = clock
+        self.monotonic = monotonic
+        self._deliver = deliver
+        self._authenticate = authenticate
+        self._limits = limits
+        self._reserved = reserved
+        self._server: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._serial = 0
+        self._connections: set[Connection] = set()
+        self._clients: dict[tuple[str, str], Connection] = {}
+        self._subscriptions: Subscriptions[Connection] = Subscriptions()
+        self._retained = Retained()
+        self._topics: dict[bytes, str] = {}
+        self._gathering: _Group | None = None
+        self._groups: deque[_Group] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._paused: set[Connection] = set()
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._received = self._durable = self._failed = self._sent = self._dropped = 0
+
+    @classmethod
+    async def start(
+        cls,
+        host: str,
+        port: int,
+        deliver: Deliver,
+        authenticate: Authenticate | None = None,
+        ssl: tls.SSLContext | None = None,
+        limits: Limits = Limits(),
+        clock: Clock = system_clock,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> "MqttEndpoint":
+        """An endpoint that listens; port 0 takes a free one (see `port`). Misconfigured if it cannot."""
+        endpoint = cls(deliver, authenticate=authenticate, limits=limits, clock=clock, monotonic=monotonic)
+        await endpoint.listen(host, port, ssl)
+        return endpoint
+
+    async def listen(self, host: str, port: int, ssl: tls.SSLContext | None = None) -> None:
+        """Open the port and begin to look after the clients."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(self.connection, host, port, ssl=ssl, backlog=1024)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise Misconfigured(
+                    f"port {port} on {host} is taken by another program; choose another MQTT port, or 0 for a free one"
+                ) from error
+            raise Misconfigured(f"cannot listen for MQTT on {host} port {port}: {error.strerror or error}") from error
+        self._timer = loop.call_later(_SWEEP_S, self._tick)
+
+    def connection(self) -> Connection:
+        """A protocol for one more client: what any other transport (WebSocket, a test) plugs in."""
+        self._serial += 1
+        return Connection(self, f"mqtt-{self._serial}", self._limits.packet, self._topics)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        if self._server is None or not self._server.sockets:
+            raise Misconfigured("the MQTT endpoint does not listen")
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def publish(self, topic: str, payload: bytes, retain: bool = True) -> None:
+        """Tell subscribers something of our own, at QoS 1. It does not go to `deliver`: it is durable already."""
+        if not topic or any(c in topic for c in "+#\0") or len(topic.encode()) > 65_535:
+            raise Invalid(f"{topic[:100]!r} is no topic to publish to: it must not be empty or hold + or #")
+        if retain:
+            self._retained.keep(topic, payload, 1)
+        field, subscribers = self._subscriptions.find(topic)
+        for connection, qos in subscribers:
+            connection.outbox.add(field, payload, min(qos, 1))
+            self._sent += 1
+            connection.flush()
+
+    def stats(self) -> EndpointStats:
+        """Counts since the start, and what is under way now."""
+        return EndpointStats(
+            connections=len(self._connections),
+            received=self._received,
+            durable=self._durable,
+            failed=self._failed,
+            sent=self._sent,
+            dropped=self._dropped + sum(c.outbox.dropped for c in self._connections),
+            in_flight=self._in_flight,
+            paused=len(self._paused),
+            retained=len(self._retained),
+            retained_refused=self._retained.refused,
+        )
+
+    async def close(self) -> None:
+        """Take nothing more, answer what is on its way to the disk, then end all connections."""
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._server is not None:
+            self._server.close()
+        for connection in self._connections:
+            connection.pause()
+        try:
+            async with asyncio.timeout(_CLOSING_S):
+                await self._idle.wait()
+        except TimeoutError:
+            log.error("the MQTT endpoint closes with messages on their way to the disk: they stay unacknowledged")
+        for connection in tuple(self._connections):
+            connection.forget_will()
+            connection.close(None)
+        if self._connections:
+            await asyncio.sleep(0)
+        for connection in tuple(self._connections):
+            connection.close(None, now=True)
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    # ---- what a connection asks for ----
+
+    def opened(self, connection: Connection) -> None:
+        """One more client, unless there are too many."""
+        self._connections.add(connection)
+        if self._closing:
+            connection.close(None, now=True)
+        elif len(self._connections) > self._limits.connections:
+            connection.close(f"{self._limits.connections} clients are connected already", now=True)
+
+    def greet(self, connection: Connection, connect: Connect) -> int:
+        """Who may come in. A client id that is connected already is taken over by the newcomer [MQTT-3.1.4-2]."""
+        if connect.level != 4:
+            return BAD_PROTOCOL
+        name = connect.client_id
+        if len(name) > 256 or (name and not name.isprintable()) or (not name and not connect.clean):
+            return BAD_CLIENT_ID
+        if self._authenticate is not None:
+            try:
+                password = (connect.password or b"").decode()
+                if not self._authenticate(connect.username or "", password):
+                    return NOT_AUTHORISED
+            except UnicodeDecodeError:
+                return NOT_AUTHORISED
+            except Exception:
+                log.exception("checking the user of MQTT client '%s' failed; it was refused", connection.name)
+                return UNAVAILABLE
+        key = (connect.username or "", connection.name)  # per user, or one user could throw out another
+        old = self._clients.get(key)
+        if old is not None:
+            old.close(f"a new connection from {connection.peer} has taken over its client id", level=logging.INFO)
+            self._subscriptions.forget(old)
+        connection.key = key
+        self._clients[key] = connection
+        return ACCEPTED
+
+    def subscribe(self, connection: Connection, packet: Subscribe) -> None:
+        """QoS 0 and 1 are given, 2 is lowered to 1; beyond the limit of filters the rest is refused."""
+        granted: list[int] = []
+        for pattern, qos in packet.filters:
+            if self._subscriptions.count(connection) >= _SUBSCRIPTIONS:
+                granted.append(_REFUSED)
+            else:
+                self._subscriptions.add(connection, pattern, min(qos, 1))
+                granted.append(min(qos, 1))
+        connection.send(suback(packet.packet_id, granted))
+        for (pattern, _), qos in zip(packet.filters, granted, strict=True):
+            if qos != _REFUSED:
+                for topic, payload, kept_qos in self._retained.find(pattern):
+                    connection.outbox.add(topic_field(topic), payload, min(qos, kept_qos), True)
+                    self._sent += 1
+        connection.flush()
+
+    def unsubscribe(self, connection: Connection, packet: Unsubscribe) -> None:
+        """Answered even if there was nothing to end [MQTT-3.10.4-5]."""
+        for pattern in packet.filters:
+            self._subscriptions.remove(connection, pattern)
+        connection.send(acknowledge(11, packet.packet_id))
+
+    def lost(self, connection: Connection, will: Will | None) -> None:
+        """A client has gone; its will is a message like any other."""
+        self._connections.discard(connection)
+        self._paused.discard(connection)
+        self._subscriptions.forget(connection)
+        self._dropped += connection.outbox.dropped
+        if connection.key is not None and self._clients.get(connection.key) is connection:
+            del self._clients[connection.key]
+        if will is not None and not self._closing:
+            head = 0x30 | will.qos << 1 | will.retain
+            message = Message(will.topic, will.payload, self.clock(), connection.name)
+            self.arrived(connection, Publishes([message], bytearray((head,)), bytearray(), [], len(will.payload)))
+
+    # ---- to the disk and back ----
+
+    def arrived(self, connection: Connection, run: Publishes) -> None:
+        """Put the run into this turn's group, and stop reading this client if enough is under way."""
+        cost = run.size + _OVERHEAD * len(run.messages)
+        group = self._gathering
+        if group is None:
+            group = self._gathering = _Group()
+            self._idle.clear()
+            asyncio.get_running_loop().call_soon(self._send_off)
+        group.runs.append((connection, run, cost))
+        group.cost += cost
+        if run.flags.translate(None, _PLAIN_HEADS):  # an empty retained message only clears a topic: nothing to keep
+            group.messages += [m for m, f in zip(run.messages, run.flags, strict=True) if m.payload or not f & RETAIN]
+        else:
+            group.messages += run.messages
+        self._received += len(run.messages)
+        self._in_flight += cost
+        connection.in_flight += cost
+        if connection.in_flight > self._limits.connection or self._in_flight > self._limits.endpoint:
+            connection.pause()
+            if connection.paused:
+                self._paused.add(connection)
+
+    def _send_off(self) -> None:
+        """The loop has turned: this group is complete."""
+        group, self._gathering = self._gathering, None
+        if group is not None:
+            self._groups.append(group)
+            task = asyncio.get_running_loop().create_task(self._make_durable(group))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _make_durable(self, group: _Group) -> None:
+        try:
+            if group.messages:
+                await self._deliver(group.messages)
+        except EctypeError as error:
+            group.error = str(error)
+        except Exception as error:
+            log.exception("delivering MQTT messages failed unexpectedly")
+            group.error = f"{type(error).__name__}: {error}"
+        except BaseException:
+            group.error = "the endpoint was stopped"
+            raise
+        finally:
+            group.settled = True
+            self._settle()
+
+    def _settle(self) -> None:
+        """Answer the groups that are durable, oldest first, never past one that is not."""
+        touched: set[Connection] = set()
+        while self._groups and self._groups[0].settled:
+            group = self._groups.popleft()
+            self._in_flight -= group.cost
+            if group.error is None:
+                self._durable += len(group.messages)
+            else:
+                self._give_up(group, group.error)
+            for connection, run, cost in group.runs:
+                connection.in_flight -= cost
+                if group.error is None:
+                    connection.acknowledge(run.pubacks)
+                    if self._subscriptions or run.flags.translate(None, _PLAIN_HEADS):
+                        self._fan_out(run, touched)
+        for connection in touched:
+            connection.flush()
+        self._resume()
+        if not self._groups and self._gathering is None:
+            self._idle.set()
+
+    def _fan_out(self, run: Publishes, touched: set[Connection]) -> None:
+        find = self._subscriptions.find
+        for message, flag in zip(run.messages, run.flags, strict=True):
+            field, subscribers = find(message.topic)
+            if not subscribers and not flag & RETAIN:
+                continue
+            if message.topic.startswith(self._reserved):
+                continue
+            qos = min(qos_of(flag), 1)
+            if flag & RETAIN:
+                self._retained.keep(message.topic, message.payload, qos)
+            for connection, wanted in subscribers:
+                connection.outbox.add(field, message.payload, min(qos, wanted))
+                touched.add(connection)
+            self._sent += len(subscribers)
+
+    def _give_up(self, group: _Group, error: str) -> None:
+        """Nothing of the group is acknowledged; its clients are told by the end of their connections."""
+        self._failed += len(group.messages)
+        clients = {connection for connection, _, _ in group.runs}
+        log.error(
+            "%d MQTT messages were not stored and not acknowledged; closing the connections of %d clients, "
+            "which will send them again: %s",
+            len(group.messages), len(clients), error,
+        )  # fmt: skip
+        for connection in clients:
+            connection.close(None)
+
+    def _resume(self) -> None:
+        if self._paused and not self._closing and self._in_flight <= self._limits.endpoint // 2:
+            for connection in tuple(self._paused):
+                if connection.in_flight <= self._limits.connection // 2:
+                    self._paused.discard(connection)
+                    connection.resume()
+
+    # ---- time ----
+
+    def sweep(self) -> None:
+        """End the connections whose time is up; the endpoint does this by itself once a second."""
+        now_s = self.monotonic()
+        for connection in tuple(self._connections):
+            connection.sweep(now_s)
+
+    def _tick(self) -> None:
+        self.sweep()
+        self._timer = asyncio.get_running_loop().call_later(_SWEEP_S, self._tick)

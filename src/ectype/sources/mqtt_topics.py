@@ -1,0 +1,165 @@
+"""Who wants a topic: MQTT topic filters as a tree of levels, and the retained messages they find.
+
+`+` stands for one level, `#` for all that follow (and for the level before it). Neither stands for a first
+level that begins with `$` (section 4.7). A publish walks the tree once per topic; after that the answer is
+remembered until somebody subscribes or leaves.
+"""
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar, final
+
+from ectype.sources.mqtt_packets import topic_field
+
+Who = TypeVar("Who")
+
+_REMEMBERED = 16_384
+
+
+def matches(pattern: str, topic: str) -> bool:
+    """Whether the topic filter `pattern` takes `topic`."""
+    if topic.startswith("$") and pattern[0] in "+#":
+        return False
+    wanted, levels = pattern.split("/"), topic.split("/")
+    for k, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if k >= len(levels) or level not in ("+", levels[k]):
+            return False
+    return len(wanted) == len(levels)
+
+
+class _Level(Generic[Who]):
+    __slots__ = ("below", "here")
+
+    def __init__(self) -> None:
+        self.below: dict[str, _Level[Who]] = {}
+        self.here: dict[Who, int] = {}
+
+
+@final
+class Subscriptions(Generic[Who]):
+    """Filters with who asked for them and at which QoS."""
+
+    def __init__(self) -> None:
+        self._root: _Level[Who] = _Level()
+        self._of: dict[Who, set[str]] = {}
+        self._found: dict[str, tuple[bytes, tuple[tuple[Who, int], ...]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._of)
+
+    def add(self, who: Who, pattern: str, qos: int) -> None:
+        """`who` wants what `pattern` takes; again with another QoS replaces the first [MQTT-3.8.4-3]."""
+        level = self._root
+        for name in pattern.split("/"):
+            level = level.below.setdefault(name, _Level())
+        level.here[who] = qos
+        self._of.setdefault(who, set()).add(pattern)
+        self._found.clear()
+
+    def remove(self, who: Who, pattern: str) -> None:
+        """`who` no longer wants it; if it never did, nothing happens."""
+        patterns = self._of.get(who)
+        if patterns is None or pattern not in patterns:
+            return
+        patterns.remove(pattern)
+        if not patterns:
+            del self._of[who]
+        path = [self._root]
+        names = pattern.split("/")
+        for name in names:
+            path.append(path[-1].below[name])
+        del path[-1].here[who]
+        for name, above, level in zip(reversed(names), reversed(path[:-1]), reversed(path[1:]), strict=True):
+            if level.here or level.below:
+                break
+            del above.below[name]
+        self._found.clear()
+
+    def forget(self, who: Who) -> None:
+        """`who` has gone."""
+        for pattern in tuple(self._of.get(who, ())):
+            self.remove(who, pattern)
+
+    def count(self, who: Who) -> int:
+        """How many filters `who` has."""
+        return len(self._of.get(who, ()))
+
+    def find(self, topic: str) -> tuple[bytes, tuple[tuple[Who, int], ...]]:
+        """(the topic as it stands in PUBLISH, who wants it with the highest QoS of their matching filters)."""
+        found = self._found.get(topic)
+        if found is None:
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            best: dict[Who, int] = {}
+            for here in self._walk(topic):
+                for who, qos in here.items():
+                    best[who] = max(qos, best.get(who, 0))
+            found = self._found[topic] = topic_field(topic), tuple(best.items())
+        return found
+
+    def _walk(self, topic: str) -> Iterator[dict[Who, int]]:
+        """The subscribers of each filter that takes `topic`.
+
+        Breadth first: at most 2^levels nodes in theory, in practice as many as filters that share its prefix.
+        """
+        at = [self._root]
+        first = True
+        for name in topic.split("/"):
+            wild = not (first and name.startswith("$"))
+            below: list[_Level[Who]] = []
+            for level in at:
+                if wild and (rest := level.below.get("#")):
+                    yield rest.here
+                if wild and (any_ := level.below.get("+")):
+                    below.append(any_)
+                if same := level.below.get(name):
+                    below.append(same)
+            at = below
+            first = False
+            if not at:
+                return
+        for level in at:
+            yield level.here
+            if rest := level.below.get("#"):  # "a/#" takes "a" itself
+                yield rest.here
+
+
+@final
+class Retained:
+    """The last retained message of each topic, for whoever subscribes later. Held in memory, bounded.
+
+    max_topics, max_bytes: what would go beyond is not retained, and counted in `refused`; it still reaches
+    those who are subscribed now.
+    """
+
+    def __init__(self, max_topics: int = 100_000, max_bytes: int = 64 << 20) -> None:
+        self._kept: dict[str, tuple[bytes, int]] = {}
+        self._max_topics = max_topics
+        self._max_bytes = max_bytes
+        self.bytes = 0
+        self.refused = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def keep(self, topic: str, payload: bytes, qos: int) -> None:
+        """Replace what is retained for `topic`; an empty payload removes it [MQTT-3.3.1-10]."""
+        old = self._kept.pop(topic, None)
+        if old is not None:
+            self.bytes -= len(old[0]) + len(topic)
+        if not payload:
+            return
+        size = len(payload) + len(topic)
+        if len(self._kept) >= self._max_topics or self.bytes + size > self._max_bytes:
+            self.refused += 1
+            return
+        self._kept[topic] = (payload, qos)
+        self.bytes += size
+
+    def find(self, pattern: str) -> list[tuple[str, bytes, int]]:
+        """(topic, payload, QoS) of all that `pattern` takes."""
+        if "+" not in pattern and "#" not in pattern:
+            kept = self._kept.get(pattern)
+            return [] if kept is None else [(pattern, *kept)]
+        return [(topic, *kept) for topic, kept in self._kept.items() if matches(pattern, topic)]
