@@ -1,0 +1,193 @@
+"""Feeds the estimating child with what was measured and appends what it believes, by its own author.
+
+The belief is a fold of the log that lives in the child. Each group of estimates says in its metadata
+up to which log index (`through`) everything was seen. After a restart the child starts from its
+snapshot, goes through the same measurements again, and what the log already has is not appended twice:
+the filter is deterministic, so the part that is repeated is equal to what is there.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, final
+
+import msgspec
+
+from ectype.clock import Clock
+from ectype.errors import Conflict, EctypeError, Unavailable
+from ectype.log.entry import Entry, seal
+from ectype.log.frame import Frame
+from ectype.log.log import Log
+from ectype.node.belief import load_belief, save_belief
+from ectype.node.fleet import FleetWatch
+from ectype.node.pipe import Advance, Advanced, Begin, Draft, Failed, Ready, ToNode, TwinRecord, length_of, pack
+from ectype.trust.keys import Signer
+from ectype.values.arrow import from_arrow_with_metadata
+
+SUBJECT = "block:estimator"
+_BATCH_BYTES = 4 << 20
+_SNAPSHOT_EVERY_S = 20.0
+_logger = logging.getLogger("ectype.estimator")
+T = TypeVar("T")
+
+
+@final
+class Estimator:
+    """One node's estimator: a child process, and the loop that keeps it at the head of the log."""
+
+    def __init__(self, log: Log, signer: Signer, folder: Path, clock: Clock) -> None:
+        self._log = log
+        self._signer = signer
+        self._folder = folder
+        self._cache = folder / "kernels"
+        self._clock = clock
+        self._child: asyncio.subprocess.Process | None = None
+        self.following: tuple[str, ...] = ()
+        self.through = 0
+
+    async def run(self, fleet: FleetWatch) -> None:
+        """Estimate for as long as the node lives; begin again whenever the twins change or the child dies."""
+        delay_s = 1.0
+        while True:
+            change = asyncio.ensure_future(fleet.changed())
+            work = asyncio.ensure_future(self._follow(fleet.twins()))
+            try:
+                await asyncio.wait({change, work}, return_when=asyncio.FIRST_COMPLETED)
+                if work.done() and (error := work.exception()) is not None:
+                    if not isinstance(error, EctypeError):
+                        raise error
+                    _logger.warning("the estimator stopped and starts again in %.0f s: %s", delay_s, error)
+                    await asyncio.sleep(delay_s)
+                    delay_s = min(60.0, delay_s * 2)
+                elif work.done():
+                    await change  # nothing to estimate until a twin comes
+            finally:
+                for task in (change, work):
+                    task.cancel()
+                await asyncio.gather(change, work, return_exceptions=True)
+                await self._end_child()
+
+    async def _follow(self, twins: list[TwinRecord]) -> None:
+        if not twins:
+            return
+        snapshot, position = load_belief(self._folder, self._log)
+        reader, writer = await self._start_child()
+        self._cache.mkdir(parents=True, exist_ok=True)
+        ready = await _ask(reader, writer, Begin(twins, snapshot, str(self._cache)), Ready)
+        self.following = tuple(ready.twins)
+        if not self.following:
+            return
+        done_through = self._appended_through()
+        queue: asyncio.Queue[Frame] = asyncio.Queue(64)
+        feeding = asyncio.ensure_future(_pump(self._log, position, queue))
+        loop = asyncio.get_running_loop()
+        snapshot_at = loop.time() + _SNAPSHOT_EVERY_S
+        try:
+            while True:
+                blocks, through = await _batch(queue, feeding, done_through)
+                if not blocks:
+                    self.through = through
+                    continue
+                want = loop.time() > snapshot_at
+                answer = await _ask(reader, writer, Advance(blocks, through, want), Advanced)
+                if through > done_through and answer.drafts:
+                    await self._append(answer.drafts)
+                self.through = through
+                if answer.snapshot is not None:
+                    save_belief(self._folder, self._log, answer.snapshot, through)
+                    snapshot_at = loop.time() + _SNAPSHOT_EVERY_S
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+
+    async def _append(self, drafts: Sequence[Draft]) -> None:
+        at_ns = self._clock()
+        entries = [
+            seal(self._signer, kind=d.kind, subject=d.subject, media=d.media, body=d.body, at_ns=at_ns) for d in drafts
+        ]
+        try:
+            await self._log.append(entries, expected={SUBJECT: self._log.last(SUBJECT)})
+        except Conflict as error:
+            raise Unavailable(f"another estimator writes to this log: {error}") from error
+
+    def _appended_through(self) -> int:
+        last = self._log.last(SUBJECT)
+        if last is None:
+            return 0
+        entry: Entry = next(entry for _, entry in self._log.read(last, last + 1))
+        if entry.body is None:
+            return last
+        _, metadata = from_arrow_with_metadata(entry.body)
+        return int(metadata.get("through", last))
+
+    async def _start_child(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "ectype.node.estimator_child",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=1 << 26,
+        )
+        self._child = child
+        if child.stdin is None or child.stdout is None:
+            raise Unavailable("the estimator's process has no pipes")
+        return child.stdout, child.stdin
+
+    async def _end_child(self) -> None:
+        child, self._child, self.following = self._child, None, ()
+        if child is None or child.returncode is not None:
+            return
+        if child.stdin is not None:
+            child.stdin.close()
+        try:
+            await asyncio.wait_for(child.wait(), 2.0)
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+
+
+async def _ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Begin | Advance, expect: type[T]
+) -> T:
+    try:
+        writer.write(pack(request))
+        await writer.drain()
+        head = await reader.readexactly(4)
+        answer: Any = msgspec.msgpack.decode(await reader.readexactly(length_of(head)), type=ToNode)
+    except (asyncio.IncompleteReadError, ConnectionError) as error:
+        raise Unavailable("the estimator's process died; what it said last is above") from error
+    if isinstance(answer, Failed):
+        raise Unavailable(f"the estimator cannot go on: {answer.text}")
+    if not isinstance(answer, expect):
+        raise Unavailable(f"the estimator answered {type(answer).__name__}, not {expect.__name__}")
+    return answer
+
+
+async def _pump(log: Log, position: int, queue: asyncio.Queue[Frame]) -> None:
+    async for frame in log.tail(position):
+        await queue.put(frame)
+
+
+async def _batch(queue: asyncio.Queue[Frame], feeding: "asyncio.Future[None]", stop_at: int) -> tuple[list[bytes], int]:
+    """All measurements that wait, and the log index behind them; never across `stop_at` in one batch."""
+    getting = asyncio.ensure_future(queue.get())
+    await asyncio.wait({getting, feeding}, return_when=asyncio.FIRST_COMPLETED)
+    if not getting.done():
+        getting.cancel()
+        feeding.result()
+        raise Unavailable("the log's tail ended")
+    frame = getting.result()
+    blocks: list[bytes] = []
+    total = 0
+    while True:
+        through = frame.first + len(frame.entries)
+        for entry in frame.entries:
+            if entry.kind == "measured" and entry.body is not None:
+                blocks.append(entry.body)
+                total += len(entry.body)
+        if queue.empty() or total > _BATCH_BYTES or through == stop_at:
+            return blocks, through
+        frame = queue.get_nowait()

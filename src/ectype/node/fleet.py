@@ -1,0 +1,44 @@
+"""The twins that an estimator may follow, and the news that they have changed."""
+
+import asyncio
+from typing import cast, final
+
+from ectype.graph.fold import Graph
+from ectype.log.frame import Frame
+from ectype.node.pipe import TwinRecord
+
+_STRUCTURE = ("twin.put", "twin.delete", "relationship.put", "relationship.delete", "model.put")
+_NEIGHBOURS = "neighbours"
+
+
+@final
+class FleetWatch:
+    """Reads the fleet from the graph; says when it is another one."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._changed = asyncio.Event()
+
+    def watch(self, frame: Frame) -> None:
+        """Notice a frame that changes which twins there are or how they stand to each other."""
+        if any(entry.kind in _STRUCTURE for entry in frame.entries):
+            self._changed.set()
+
+    async def changed(self) -> None:
+        """Return when the fleet has changed and half a second went by without another change."""
+        await self._changed.wait()
+        while self._changed.is_set():
+            self._changed.clear()
+            await asyncio.sleep(0.5)
+
+    def twins(self) -> list[TwinRecord]:
+        """Every twin with its properties and its neighbours, in the order of their ids."""
+        beside: dict[str, set[str]] = {}
+        for relationship in self._graph.all_relationships():
+            if relationship.name == _NEIGHBOURS:
+                beside.setdefault(relationship.source, set()).add(relationship.target)
+                beside.setdefault(relationship.target, set()).add(relationship.source)
+        return [
+            TwinRecord(t.id, t.model, cast(dict[str, object], dict(t.properties)), sorted(beside.get(t.id, ())))
+            for t in sorted(self._graph.twins(), key=lambda t: t.id)
+        ]

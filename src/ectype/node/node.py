@@ -1,0 +1,189 @@
+"""A node: one space running on this machine. It opens the log, brings the folds to its head, and wires
+what comes in (MQTT, people) and what goes out (views) to it.
+
+    MQTT ─► ingest ─┐                     ┌─► graph, series, documents ─► views ─► server
+    views ─► writer ┼─► log ─► follower ──┤
+    rooms ──────────┤                     └─► controls ─► MQTT
+    estimator ──────┘◄── log
+"""
+
+import asyncio
+import hmac
+import logging
+import ssl
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from ectype.clock import Clock, system_clock
+from ectype.collab.documents import Documents
+from ectype.collab.room import Room
+from ectype.errors import EctypeError
+from ectype.graph.fold import Graph
+from ectype.ingest.ingest import Ingest
+from ectype.log.log import Log
+from ectype.log.space import Space, open_space
+from ectype.node.controls import Controls
+from ectype.node.estimator import Estimator
+from ectype.node.exposure import Exposure
+from ectype.node.feed import FeedMaker
+from ectype.node.follower import Follower
+from ectype.node.fleet import FleetWatch
+from ectype.node.known import Known
+from ectype.node.rooms import Rooms
+from ectype.node.view import View
+from ectype.node.write import Writer
+from ectype.series.fold import History
+from ectype.sources.mqtt_endpoint import MqttEndpoint
+from ectype.trust.access import EverybodyMayAll, Principal, Rights
+from ectype.trust.keys import Signer
+
+_logger = logging.getLogger("ectype.node")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a node runs. mqtt_port: None for no endpoint, 0 for any free port; estimate: follow with models."""
+
+    exposure: Exposure = Exposure()
+    mqtt_port: int | None = None
+    estimate: bool = True
+
+
+@final
+class Node:
+    """A running space. Make one with `Node.start`; talk to it through `view`."""
+
+    def __init__(self, space: Space, log: Log, settings: Settings, rights: Rights, clock: Clock) -> None:
+        self.space = space
+        self.name = space.path.resolve().name.removesuffix(".space")
+        self.log = log
+        self.settings = settings
+        self.rights = rights
+        self.started_ns = clock()
+        self.feed = FeedMaker()
+        self.graph = Graph.open(space.folder("graph") / "graph.db", log)
+        self.history = History.open(space.folder("series"), log)
+        self.documents = Documents.open(space.folder("documents") / "documents.db", log)
+        known = Known(self.graph)
+        self._fleet = FleetWatch(self.graph)
+        self.follower = Follower(log, (self.graph, self.history, self.documents), [known.watch, self._fleet.watch])
+        self.writer = Writer(log, self.graph, self.follower, space.signer, clock)
+        self.ingest = Ingest(log, space.signer, known, clock)
+        self.rooms = Rooms(log, self.documents, self.follower, space.signer, clock)
+        self.mqtt: MqttEndpoint | None = None
+        self.estimator: Estimator | None = None
+        self._clock = clock
+        self._tasks: list[asyncio.Task[None]] = []
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def start(
+        cls,
+        path: Path,
+        settings: Settings = Settings(),
+        *,
+        rights: Rights | None = None,
+        clock: Clock = system_clock,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "Node":
+        """Open the space at `path` (made if it is not there) and bring it to life.
+
+        progress(done, all): entries folded, while history is caught up with.
+        Raises Refused when another process has the space, Damaged when its log is not whole,
+        Misconfigured when a port is taken or a file cannot be used.
+        """
+        space = open_space(path)
+        try:
+            log = await Log.open(space.store, space.signer, origin=space.origin, clock=clock)
+        except BaseException:
+            space.close()
+            raise
+        node = cls(space, log, settings, rights or EverybodyMayAll(), clock)
+        try:
+            await node.follower.catch_up(progress)
+            node._spawn(node.follower.run(), "folds")
+            if settings.mqtt_port is not None:
+                await node._listen(settings.mqtt_port)
+            if settings.estimate:
+                node._estimate()
+        except BaseException:
+            await node.close()
+            raise
+        return node
+
+    def view(self, who: Principal) -> View:
+        """The space as `who` may see and change it: the only door there is."""
+        return View(self, who)
+
+    def room(self, name: str) -> Room:
+        """The room of a shared document, for views."""
+        return self.rooms.room(name)
+
+    def replay_speed(self) -> float | None:
+        """How much faster than the clock a recording is replayed here, if one is."""
+        twin = self.graph.find_twin("replay")
+        speed = twin.properties.get("speed") if twin else None
+        return float(speed) if isinstance(speed, int | float) else None
+
+    async def close(self) -> None:
+        """Stop taking things in, finish what is on its way, write the folds down, let go of the space."""
+        if self.mqtt is not None:
+            await self.mqtt.close()
+        await self.rooms.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.follower.save()
+        try:
+            await self.log.close()
+        finally:
+            for fold in (self.graph, self.history, self.documents):
+                fold.close()
+            self.space.close()
+
+    async def _listen(self, port: int) -> None:
+        exposure = self.settings.exposure
+        self.mqtt = await MqttEndpoint.start(
+            exposure.host, port, self.ingest.deliver, _authenticator(exposure.token), _tls(exposure), clock=self._clock
+        )
+        controls = Controls(self.graph, self.mqtt)
+        controls.tell_all()
+        self.follower.watchers.append(controls.watch)
+
+    def _estimate(self) -> None:
+        author = Signer.load_or_create(self.space.path / "keys" / "estimator.pem")
+        self.estimator = Estimator(self.log, author, self.space.folder("estimate"), self._clock)
+        self._spawn(self.estimator.run(self._fleet), "estimator")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if not isinstance(error, EctypeError):
+            _logger.error("the node's %s ended", task.get_name(), exc_info=error)
+        if not self.failed.done():
+            self.failed.set_exception(error)
+            self.failed.exception()  # seen: whoever awaits `failed` still gets it
+
+
+def _authenticator(token: str | None) -> Callable[[str | None, bytes | None], bool] | None:
+    """Who may speak MQTT: whoever has the node's token as password."""
+    if token is None:
+        return None
+    right = token.encode()
+    return lambda user, password: hmac.compare_digest(password or b"", right)
+
+
+def _tls(exposure: Exposure) -> ssl.SSLContext | None:
+    if exposure.cert is None or exposure.key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(exposure.cert, exposure.key)
+    return context

@@ -1,0 +1,98 @@
+"""What a node and its estimating child say to each other: length-prefixed MessagePack over pipes."""
+
+import struct
+from collections.abc import Callable
+from typing import TypeVar, final
+
+import msgspec
+
+_LENGTH = struct.Struct("<I")
+
+T = TypeVar("T")
+
+
+@final
+class TwinRecord(msgspec.Struct, frozen=True):
+    """A twin as the estimator needs it: its type, its property values, and who stands beside it."""
+
+    id: str
+    model: str
+    properties: dict[str, object]
+    neighbours: list[str]
+
+
+@final
+class Begin(msgspec.Struct, frozen=True, tag=True):
+    """Start with these twins, and the belief as of a snapshot, if there is one."""
+
+    twins: list[TwinRecord]
+    snapshot: bytes | None
+    cache: str
+
+
+@final
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The child follows these twins; with none it has nothing to do and ends."""
+
+    twins: list[str]
+
+
+@final
+class Advance(msgspec.Struct, frozen=True, tag=True):
+    """Measurements, as Arrow streams in log order, up to and excluding log index `through`."""
+
+    blocks: list[bytes]
+    through: int
+    want_snapshot: bool = False
+
+
+@final
+class Draft(msgspec.Struct, frozen=True):
+    """The body of an entry that the estimator wants appended."""
+
+    kind: str
+    subject: str
+    media: str
+    body: bytes
+
+
+@final
+class Advanced(msgspec.Struct, frozen=True, tag=True):
+    """What followed from an Advance, in order, and the belief after it if that was asked for."""
+
+    drafts: list[Draft]
+    through: int
+    snapshot: bytes | None = None
+
+
+@final
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The child could not go on; `text` says why."""
+
+    text: str
+
+
+ToChild = Begin | Advance
+ToNode = Ready | Advanced | Failed
+
+
+def pack(message: ToChild | ToNode) -> bytes:
+    """A message with its length in front."""
+    body = msgspec.msgpack.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+def read_exactly(read: Callable[[int], bytes], what: type[T]) -> T | None:
+    """The next message from a blocking reader, or None at its end."""
+    head = read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    body = read(length)
+    return msgspec.msgpack.decode(body, type=what) if len(body) == length else None
+
+
+def length_of(head: bytes) -> int:
+    """The length that a message's first four bytes announce."""
+    (length,) = _LENGTH.unpack(head)
+    return int(length)

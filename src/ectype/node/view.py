@@ -1,0 +1,241 @@
+"""The one door of a space. Every read and every write of anyone outside passes here, and it knows who asks.
+
+The server, the command line and Python get a `View` and nothing else, so a right that is checked here
+is checked for pages, feeds, exports and error texts alike.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, cast, final
+
+from ectype import __version__
+from ectype.collab.room import Seat
+from ectype.errors import Invalid, NotFound, Refused
+from ectype.graph.fold import Alarm, Twin
+from ectype.ids import split_series
+from ectype.node.messages import (
+    AlarmRow,
+    ConsistencyProof,
+    Entries,
+    EntryRow,
+    FeedMessage,
+    ForecastColumns,
+    History,
+    HistoryColumns,
+    InclusionProof,
+    Json,
+    Last,
+    RelationshipRow,
+    Relationships,
+    SpaceInfo,
+    TwinRow,
+    Twins,
+)
+from ectype.node.write import Draft
+from ectype.series.downsample import min_max
+from ectype.trust.access import Principal, Verb, demand
+from ectype.trust.merkle import leaf_hash
+from ectype.values.block import Block
+
+if TYPE_CHECKING:
+    from ectype.node.node import Node
+
+_ENTRIES_AT_ONCE = 1000
+_SERIES_AT_ONCE = 256
+
+
+@final
+class View:
+    """A space as `who` may see and change it."""
+
+    def __init__(self, node: "Node", who: Principal) -> None:
+        self._node = node
+        self.who = who
+
+    # ---- the space and its graph
+
+    def space(self) -> SpaceInfo:
+        """What space this is, how long its log is, and its root."""
+        self._demand("read", "space")
+        node = self._node
+        return SpaceInfo(
+            node.name, node.log.size, node.log.root(), node.started_ns, __version__, self.who.name, node.replay_speed()
+        )
+
+    def models(self) -> Json:
+        """All types, as DTDL documents."""
+        self._demand("read", "models")
+        return cast(Json, self._node.graph.models().to_documents())
+
+    def twins(self) -> Twins:
+        """All twins."""
+        graph = self._node.graph
+        return Twins(graph.size, tuple(_twin_row(t) for t in graph.twins() if self._may("read", f"twin:{t.id}")))
+
+    def twin(self, twin_id: str) -> TwinRow:
+        """One twin; NotFound if there is none, or none for `who`."""
+        found = self._node.graph.find_twin(twin_id)
+        if found is None or not self._may("read", f"twin:{twin_id}"):
+            raise NotFound(f"there is no twin '{twin_id}'")
+        return _twin_row(found)
+
+    def relationships(self) -> Relationships:
+        """All relationships between twins that `who` may see."""
+        graph = self._node.graph
+        rows = [
+            RelationshipRow(r.source, r.id, r.name, r.target, cast(Mapping[str, Json], r.properties))
+            for r in graph.all_relationships()
+            if self._may("read", f"twin:{r.source}") and self._may("read", f"twin:{r.target}")
+        ]
+        return Relationships(graph.size, tuple(rows))
+
+    async def patch_twin(self, twin_id: str, patch: Sequence[Json], if_match: int | None = None) -> int:
+        """Change a twin's properties by a JSON Patch (RFC 6902: add, replace, remove); its new last index."""
+        self.twin(twin_id)
+        return await self.write(Draft("twin.patch", f"twin:{twin_id}", list(patch)), if_match)
+
+    async def write(self, draft: Draft, if_match: int | None = None) -> int:
+        """Append a decision; its index, once every read sees it."""
+        self._demand("write", draft.subject)
+        return await self._node.writer.write(self.who, draft, if_match)
+
+    def alarms(self, active: bool, limit: int) -> tuple[AlarmRow, ...]:
+        """Alarms, newest first; only those that last if `active`."""
+        rows = self._node.graph.alarms(active_only=active, limit=limit)
+        return tuple(_alarm_row(a) for a in rows if self._may("read", f"twin:{a.twin}"))
+
+    # ---- series
+
+    def last(self) -> Last:
+        """The newest sample of every series."""
+        history = self._node.history
+        rows: list[tuple[str, int, float] | tuple[str, int, float, float]] = []
+        for name, (at_ns, value, std) in history.last_all().items():
+            if self._may("read", f"series:{name}"):
+                rows.append((name, at_ns, value) if std is None else (name, at_ns, value, std))
+        return Last(history.size, Block.of(rows))
+
+    def history(self, series: Sequence[str], from_ns: int, to_ns: int, points: int) -> History:
+        """Series from `from_ns` to `to_ns` inclusive, each in at most about `points` samples, no peak lost."""
+        if not series:
+            raise Invalid("no series was asked for; add series=TWIN.PROPERTY")
+        if len(series) > _SERIES_AT_ONCE:
+            raise Invalid(f"{len(series)} series at once; at most {_SERIES_AT_ONCE}")
+        if from_ns > to_ns:
+            raise Invalid("'from' is later than 'to'")
+        if points < 2:
+            raise Invalid("a curve needs at least 2 points")
+        columns: list[HistoryColumns] = []
+        for name in series:
+            self._demand_series(name)
+            samples = min_max(self._node.history.range(name, from_ns, to_ns), points)
+            columns.append(HistoryColumns(name, samples.at_ns, samples.value, samples.std))
+        return History(self._node.history.size, tuple(columns))
+
+    def span(self) -> tuple[int, int] | None:
+        """The first and the last instant that any series has a sample of."""
+        self._demand("read", "space")
+        return self._node.history.span()
+
+    def forecast(self, series: Sequence[str]) -> tuple[ForecastColumns, ...]:
+        """The newest forecast of each series that has one."""
+        found: list[ForecastColumns] = []
+        for name in series:
+            self._demand_series(name)
+            forecast = self._node.history.forecast(name)
+            if forecast is not None:
+                found.append(ForecastColumns(name, forecast.issued_ns, forecast.at_ns, forecast.value))
+        return tuple(found)
+
+    # ---- the log
+
+    async def feed(self, start: int | None = None) -> AsyncIterator[FeedMessage]:
+        """What happens, from entry `start` (None: from now) on, without gap or repeat, once all reads see it."""
+        self._demand("read", "feed")
+        node = self._node
+        first = node.log.size if start is None else start
+        if not 0 <= first <= node.log.size:
+            raise Invalid(f"the log has {node.log.size} entries; a feed cannot start at {first}")
+        async for frame in node.log.tail(first):
+            await node.follower.reach(frame.next)
+            yield self._visible(node.feed.message(frame, node.log.size))
+
+    def entries(self, start: int, stop: int) -> Entries:
+        """Entries as they stand in the log, at most a thousand."""
+        self._demand("read", "log")
+        log = self._node.log
+        if not 0 <= start <= log.size:
+            raise Invalid(f"the log has {log.size} entries, so none can be read from {start} on")
+        rows = [
+            EntryRow(i, e.header, e.salt, e.body) if self._may("read", e.subject) else EntryRow(i, e.header, None, None)
+            for i, e in log.read(start, min(stop, start + _ENTRIES_AT_ONCE))
+        ]
+        return Entries(log.size, tuple(rows))
+
+    def checkpoint(self) -> str:
+        """The signed checkpoint (C2SP) of the log as it is now."""
+        self._demand("read", "log")
+        return self._node.log.checkpoint()
+
+    def verifier_key(self) -> str:
+        """The key that checkpoints are signed with, as C2SP writes it."""
+        self._demand("read", "log")
+        return self._node.log.vkey
+
+    def proof(self, index: int, size: int | None = None) -> InclusionProof:
+        """Proof that entry `index` is in the log's first `size` entries."""
+        self._demand("read", "log")
+        log = self._node.log
+        size = log.size if size is None else size
+        if not 0 <= index < size <= log.size:
+            raise Invalid(f"the log has {log.size} entries; there is no proof of entry {index} among {size}")
+        _, entry = next(log.read(index, index + 1))
+        path = tuple(log.inclusion(index, size))
+        return InclusionProof(index, size, leaf_hash(entry.header), path, log.root(size))
+
+    def consistency(self, first: int, second: int) -> ConsistencyProof:
+        """Proof that the log of `first` entries is the beginning of that of `second`."""
+        self._demand("read", "log")
+        log = self._node.log
+        if not 0 <= first <= second <= log.size:
+            raise Invalid(f"the log has {log.size} entries; {first} and {second} are not two sizes of it in order")
+        return ConsistencyProof(first, second, tuple(log.consistency(first, second)), log.root(first), log.root(second))
+
+    # ---- together
+
+    def room(self, name: str) -> Seat:
+        """A seat in the shared document of that name: to watch it, and to write if `who` may."""
+        self._demand("read", f"doc:{name}")
+        return self._node.room(name).seat(self.who.name, may_write=self._may("write", f"doc:{name}"))
+
+    # ---- rights
+
+    def _may(self, verb: Verb, resource: str) -> bool:
+        return self._node.rights.may(self.who, verb, resource)
+
+    def _demand(self, verb: Verb, resource: str) -> None:
+        demand(self._node.rights, self.who, verb, resource)
+
+    def _demand_series(self, name: str) -> None:
+        split_series(name)
+        if not self._may("read", f"series:{name}"):
+            raise Refused(f"{self.who.name} may not read {name}")
+
+    def _visible(self, message: FeedMessage) -> FeedMessage:
+        """`message` without what `who` may not see; usually the message itself."""
+        may = self._may
+        blocks = [b for b in message.blocks if all(may("read", f"series:{n}") for n in b.samples.names)]
+        entries = [e for e in message.entries if may("read", e.subject)]
+        if len(blocks) == len(message.blocks) and len(entries) == len(message.entries):
+            return message
+        return FeedMessage(message.first, message.next, message.size, tuple(blocks), tuple(entries))
+
+
+def _twin_row(twin: Twin) -> TwinRow:
+    return TwinRow(twin.id, twin.model, twin.last_index, cast(Mapping[str, Json], twin.properties))
+
+
+def _alarm_row(alarm: Alarm) -> AlarmRow:
+    severity: Literal["warning", "critical"] = "critical" if alarm.severity == "critical" else "warning"
+    return AlarmRow(
+        alarm.id, alarm.twin, alarm.name, severity, alarm.text, alarm.since_ns, alarm.until_ns, alarm.cost_kwh
+    )
