@@ -36,16 +36,15 @@ def readings(message: Message) -> Iterator[Reading]:
     """
     values, whole, t = parts(payload_of(message))
     at_ns = message.at_ns if t is None else instant(t)
-    twin, of_topic = address(message.topic, whole)
-    found = [
-        Reading(twin, name if whole else of_topic, at_ns, number(name if whole else of_topic, value))
-        for name, value in values.items()
-        if value is not None
-    ]
+    found: list[Reading] = []
+    for key, value in values.items():
+        if value is not None:
+            twin, of_topic = address(message.topic, whole)
+            name = key if whole else of_topic
+            series_of(twin, name)
+            found.append(Reading(twin, name, at_ns, number(name, value)))
     if not found:
         raise Invalid(NO_VALUE)
-    for reading in found:
-        series_of(reading.twin, reading.name)
     yield from found
 
 
