@@ -1,0 +1,143 @@
+"""The SQLite file of the graph: its tables, and whether a file that is found can be believed.
+
+    models         key, id, document (DTDL), last_index, at_ns
+    twins          key, id, model -> models, properties (JSON), last_index, at_ns
+    relationships  key, source -> twins, id, name, target -> twins, properties (JSON), last_index, at_ns
+    alarms         id (index of the raising entry), twin, name, severity, text, since_ns, until_ns, cost_kwh
+    rejected       entry, kind, subject, reason
+    state          size and root of the log that all of this follows from
+
+Twins are joined by small integer keys. Properties stay JSON: a filter gets its index as an expression on
+json_extract(properties, '$."name"'), which SQLite keeps typed; no table changes with a model.
+
+The file is its own snapshot. It is never synced: WAL keeps it whole, and what is missing at its end is in the log.
+When it is closed its checksum is written beside it; a file that does not match, was left open and does not pass
+SQLite's own check, is of another version or of another log, is thrown away and folded again.
+"""
+
+import logging
+import sqlite3
+import zlib
+from pathlib import Path
+
+from ectype.errors import Unavailable
+from ectype.log.fold import Readable
+
+VERSION = 1
+_APPLICATION = 0x45435447  # "ECTG"
+_CHUNK = 1 << 20
+_log = logging.getLogger("ectype.graph")
+
+_TABLES = """
+CREATE TABLE models(
+    key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, document TEXT NOT NULL,
+    last_index INTEGER NOT NULL, at_ns INTEGER NOT NULL);
+CREATE TABLE twins(
+    key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, model INTEGER NOT NULL REFERENCES models(key),
+    properties TEXT NOT NULL, last_index INTEGER NOT NULL, at_ns INTEGER NOT NULL);
+CREATE INDEX twins_of_model ON twins(model);
+CREATE TABLE relationships(
+    key INTEGER PRIMARY KEY, source INTEGER NOT NULL REFERENCES twins(key), id TEXT NOT NULL, name TEXT NOT NULL,
+    target INTEGER NOT NULL REFERENCES twins(key), properties TEXT NOT NULL,
+    last_index INTEGER NOT NULL, at_ns INTEGER NOT NULL, UNIQUE(source, id));
+CREATE INDEX relationships_out ON relationships(source, name, target);
+CREATE INDEX relationships_in ON relationships(target, name, source);
+CREATE TABLE alarms(
+    id INTEGER PRIMARY KEY, twin TEXT NOT NULL, name TEXT NOT NULL, severity TEXT NOT NULL, text TEXT NOT NULL,
+    since_ns INTEGER NOT NULL, until_ns INTEGER, cost_kwh REAL);
+CREATE UNIQUE INDEX alarms_active ON alarms(twin, name) WHERE until_ns IS NULL;
+CREATE INDEX alarms_newest ON alarms(since_ns DESC, id DESC);
+CREATE TABLE rejected(entry INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE state(one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, root BLOB NOT NULL);
+INSERT INTO state VALUES(1, 0, x'');
+"""
+
+
+def connect(path: Path | None, log: Readable | None) -> sqlite3.Connection:
+    """The database in the file at `path` (None: in memory), empty unless it is whole and follows from `log`.
+
+    Raises Unavailable if the file cannot be made.
+    """
+    try:
+        if path is None:
+            return _create(":memory:")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        reason = _open_reason(path, log)
+        if reason:
+            _log.warning("%s %s: it is thrown away and folded again from the log", path, reason)
+            discard(path)
+        _checksum_file(path).unlink(missing_ok=True)
+        return _create(str(path)) if reason or not path.exists() else _connect(str(path))
+    except (OSError, sqlite3.Error) as error:
+        raise Unavailable(f"{path}: the graph's file cannot be opened: {error}") from error
+
+
+def close(db: sqlite3.Connection, path: Path | None) -> None:
+    """Close, and seal the file with its checksum."""
+    try:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()
+        if path is not None:
+            _checksum_file(path).write_text(_checksum(path))
+    except (OSError, sqlite3.Error) as error:  # the next start sees no checksum, and looks closer
+        _log.warning("%s could not be closed well: %s", path, error)
+
+
+def discard(path: Path) -> None:
+    """Take the file and all that belongs to it away."""
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal", f"{path.name}.sum"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+def _open_reason(path: Path, log: Readable | None) -> str | None:
+    """Why the file cannot be believed; None if it can, or is not there."""
+    if not path.exists():
+        discard(path)  # what is left of a file that is gone
+        return None
+    sealed = _checksum_file(path)
+    if sealed.exists() and sealed.read_bytes() != _checksum(path).encode():
+        return "is damaged"
+    db = None
+    try:
+        db = sqlite3.connect(str(path))
+        if not sealed.exists() and db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            return "is damaged"
+        marks = (db.execute("PRAGMA application_id").fetchone()[0], db.execute("PRAGMA user_version").fetchone()[0])
+        if marks != (_APPLICATION, VERSION):
+            return "is of another version"
+        size, root = db.execute("SELECT size, root FROM state").fetchone()
+        if log is not None and (size > log.size or root != log.root(size)):
+            return "is not of this log"
+    except (sqlite3.DatabaseError, TypeError):
+        return "is damaged"
+    finally:
+        if db is not None:
+            db.close()
+    return None
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    db = sqlite3.connect(name, isolation_level=None, check_same_thread=False, cached_statements=256)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=OFF" if name == ":memory:" else "PRAGMA synchronous=NORMAL")
+    db.execute("PRAGMA cache_size=-16000")
+    return db
+
+
+def _create(name: str) -> sqlite3.Connection:
+    db = _connect(name)
+    db.executescript(f"BEGIN; {_TABLES}; PRAGMA application_id={_APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;")
+    return db
+
+
+def _checksum_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sum")
+
+
+def _checksum(path: Path) -> str:
+    crc, size = 0, 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            crc = zlib.crc32(chunk, crc)
+            size += len(chunk)
+    return f"{crc:08x} {size}\n"
