@@ -11,8 +11,9 @@ from typing import final
 
 from pycrdt import merge_updates
 
-from ectype.errors import Damaged
+from ectype.errors import Unavailable
 from ectype.log.entry import Entry
+from ectype.log.fold import Readable
 
 KIND = "document.update"
 MEDIA_TYPE = "application/vnd.yjs.update"
@@ -24,7 +25,7 @@ _logger = logging.getLogger("ectype.collab")
 _SCHEMA = """
 create table if not exists updates (name text not null, log_index integer not null, data blob not null,
                                     primary key (name, log_index)) without rowid;
-create table if not exists state (one integer primary key check (one = 1), version integer, size integer);
+create table if not exists state (one integer primary key check (one = 1), version integer, size integer, root blob);
 """
 
 
@@ -35,54 +36,53 @@ def subject_of(name: str) -> str:
 
 @final
 class Documents:
-    """What every shared document holds at log size `size`."""
+    """What every shared document holds at log size `size`. See `Documents.open`."""
 
     name = "documents"
     version = _VERSION
 
-    def __init__(self, path: Path | None) -> None:
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-        try:
-            self._db.executescript("pragma journal_mode=wal; pragma synchronous=off;" + _SCHEMA)
-            row = self._db.execute("select version, size from state").fetchone()
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise Damaged(f"{path}: {error}") from error
-        if row is None or row[0] != _VERSION:
-            self._db.executescript("delete from updates; delete from state;")
-            self._db.execute("insert into state values (1, ?, 0)", (_VERSION,))
-            row = (_VERSION, 0)
-        self.size = int(row[1])
+    def __init__(self, db: sqlite3.Connection, log: Readable | None) -> None:
+        """Use `Documents.open`."""
+        self._db = db
+        self._log = log
+        self.size: int = db.execute("select size from state").fetchone()[0]
 
     @classmethod
-    def open(cls, path: Path | None, log_size: int) -> "Documents":
-        """The fold kept at `path`, or a new one when what is there is damaged or ahead of the log."""
+    def open(cls, folder: Path | None = None, log: Readable | None = None) -> "Documents":
+        """The fold kept in `folder` (None: in memory), as far as it had come.
+
+        What is there but damaged, of another version or not of `log` is thrown away: the size is 0 then.
+        """
+        if folder is None:
+            return cls(_connect(None), log)
+        path = folder / "documents.sqlite"
         try:
-            fold = cls(path)
-            if fold.size <= log_size:
-                return fold
-            fold.close()
-        except Damaged as error:
-            _logger.warning("the documents are folded again from the log: %s", error)
-        if path is not None:
-            for old in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-                old.unlink(missing_ok=True)
-        return cls(path)
+            db = _connect(path)
+            version, size, root = db.execute("select version, size, root from state").fetchone()
+            if version == _VERSION and (size == 0 or (log is not None and size <= log.size and root == log.root(size))):
+                return cls(db, log)
+            db.close()
+        except sqlite3.OperationalError as error:  # locked, full, not ours: nothing that folding again would mend
+            raise Unavailable(f"{path}: {error}") from error
+        except (sqlite3.DatabaseError, TypeError) as error:
+            _logger.warning("%s is damaged (%s); the documents are folded again from the log", path, error)
+        for old in folder.glob(path.name + "*"):
+            old.unlink(missing_ok=True)
+        return cls(_connect(path), log)
 
     def apply(self, index: int, entry: Entry) -> None:
         """Take in entry `index`; it must be the next one."""
         if entry.kind == KIND and entry.subject.startswith(_PREFIX) and entry.body is not None:
-            self._db.execute("begin")
             name = entry.subject[len(_PREFIX) :]
             self._db.execute("insert or replace into updates values (?, ?, ?)", (name, index, entry.body))
-            self._db.execute("update state set size = ?", (index + 1,))
-            self._db.execute("commit")
             self._merge(name)
         self.size = index + 1
 
     def save(self) -> None:
-        """Write down how far this fold has come."""
-        self._db.execute("update state set size = ?", (self.size,))
+        """Let the file say what was folded so far."""
+        root = self._log.root(self.size) if self._log is not None else b""
+        self._db.execute("update state set size = ?, root = ?", (self.size, root))
+        self._db.commit()
 
     def updates(self, name: str) -> list[bytes]:
         """The updates that make the document, in log order. Empty when nobody ever wrote in it."""
@@ -93,9 +93,10 @@ class Documents:
         """Every document that somebody wrote in."""
         return [str(name) for (name,) in self._db.execute("select distinct name from updates order by name")]
 
-    def close(self) -> None:
-        """Close the file."""
-        self.save()
+    def close(self, *, save: bool = True) -> None:
+        """Close the file; without `save` as if the process had died."""
+        if save:
+            self.save()
         self._db.close()
 
     def _merge(self, name: str) -> None:
@@ -104,7 +105,14 @@ class Documents:
             return
         (last,) = self._db.execute("select max(log_index) from updates where name = ?", (name,)).fetchone()
         merged = merge_updates(*self.updates(name))
-        self._db.execute("begin")
         self._db.execute("delete from updates where name = ?", (name,))
         self._db.execute("insert into updates values (?, ?, ?)", (name, last, merged))
-        self._db.execute("commit")
+
+
+def _connect(path: Path | None) -> sqlite3.Connection:
+    """A database with our tables. No flush to disk: the log has everything."""
+    db = sqlite3.connect(path or ":memory:")
+    db.executescript("pragma journal_mode=wal; pragma synchronous=off;" + _SCHEMA)
+    db.execute("insert or ignore into state values (1, ?, 0, x'')", (_VERSION,))
+    db.commit()
+    return db
