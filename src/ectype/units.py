@@ -138,19 +138,19 @@ class _Parser:
         return scale, dimension
 
     def atom(self) -> tuple[float, Dimension]:
-        token = self.take()
-        if token in ("(", "sqrt"):
-            if token == "sqrt":
+        word = self.take()
+        if word in ("(", "sqrt"):
+            if word == "sqrt":
                 self.take("(")
             scale, dimension = self.product()
             self.take(")")
-            return (scale**0.5, tuple(a / 2 for a in dimension)) if token == "sqrt" else (scale, dimension)
-        if token in _TABLE:
-            return _TABLE[token]
-        prefix, rest = token[:1], token[1:]
+            return (scale**0.5, tuple(a / 2 for a in dimension)) if word == "sqrt" else (scale, dimension)
+        if word in _TABLE:
+            return _TABLE[word]
+        prefix, rest = word[:1], word[1:]
         if prefix in _PREFIXES and rest in _TABLE and rest not in _WITHOUT_PREFIX:
             scale, dimension = _TABLE[rest]
             return scale * _PREFIXES[prefix], dimension
-        if token == "kg":
+        if word == "kg":
             return 1.0, _d(kg=1)
-        raise Invalid(f"unit '{self.text}': '{token}' is not a unit known here ({', '.join(sorted(_TABLE))})")
+        raise Invalid(f"unit '{self.text}': '{word}' is not a unit known here ({', '.join(sorted(_TABLE))})")

@@ -15,8 +15,8 @@
 The engine runs these methods once, on symbols (`trace.py`). `observe` also runs on floats and arrays, bound to
 values with `Tank.bind(...)`, which is how the same physics gives expected power.
 Instead of `derivative` (integrated by RK4) a class may write `step(self, t, dt)`, which returns the new states.
-Optional: `noise(self, t)` (a sensor's standard deviation where it is not constant) and
-`usable(self, t)` (a condition per sensor: where it is false, the reading is not assimilated).
+Optional: `noise(self, t)` (a sensor's standard deviation where it is not constant), `unrest(self, t)` (a state's
+q where it is not constant, in its unit per sqrt(s)) and `usable(self, t)` (a condition per sensor: where it is false, the reading is not assimilated).
 Units are checked by dimension where they are declared; the dimensions of expressions are not checked.
 """
 
@@ -274,6 +274,10 @@ class Behaviour:
 
     def noise(self, t: Scalar) -> Mapping[Scalar, Scalar]:
         """Standard deviations of sensors whose noise is not the declared constant."""
+        return {}
+
+    def unrest(self, t: Scalar) -> Mapping[Scalar, Scalar]:
+        """Process noise q of states whose q is not the declared constant; evaluated at the mean."""
         return {}
 
     def usable(self, t: Scalar) -> Mapping[Scalar, Scalar]:

@@ -34,6 +34,9 @@ SX = Any
 Instruction = tuple[int, tuple[int, ...], tuple[int, ...], float]
 
 
+_Map = Callable[[list[Any]], list[Any]]
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Graph:
@@ -100,7 +103,7 @@ def trace(behaviour: type[Behaviour]) -> Graph:
     event = [t, dt, *inputs, *readings, *present]
     symbols = [*x0, *(cov[ij] for ij in tri), *constants, *event]
 
-    move, look, needs = _methods(behaviour, constants, inputs, t, dt)
+    move, look, stir, needs = _methods(behaviour, constants, inputs, t, dt)
     lows = [d.low for d in (*layout.states, *layout.tracked)]
     highs = [d.high for d in (*layout.states, *layout.tracked)]
 
@@ -118,11 +121,11 @@ def trace(behaviour: type[Behaviour]) -> Graph:
         return mean([p * q for p, q in zip(a, b, strict=True)])
 
     # predict
+    qs = stir(clamp(x0))
     points = [move(clamp(p)) for p in _sigma(x0, cov, n)]
     x = [mean([p[i] for p in points]) for i in range(n)]
     off = [[p[i] - x[i] for p in points] for i in range(n)]
-    qs = [s.q for s in layout.states] + [p.q or 0.0 for p in layout.tracked]
-    cov = {(i, j): cross(off[i], off[j]) + (qs[i] ** 2 * dt if i == j else 0.0) for i, j in tri}
+    cov = {(i, j): cross(off[i], off[j]) + (qs[i] * qs[i] * dt if i == j else 0.0) for i, j in tri}
 
     # one scalar sensor at a time
     diagnostics: list[SX] = []
@@ -153,8 +156,8 @@ def trace(behaviour: type[Behaviour]) -> Graph:
 
 def _methods(
     behaviour: type[Behaviour], constants: list[SX], inputs: list[SX], t: SX, dt: SX
-) -> tuple[Callable[[list[SX]], list[SX]], Callable[[list[SX]], list[SX]], dict[str, tuple[str, ...]]]:
-    """`move` (state vector dt later) and `look` (z, std, usable per sensor) as functions of the state vector."""
+) -> tuple[_Map, _Map, _Map, dict[str, tuple[str, ...]]]:
+    """As functions of the state vector: `move` (itself dt later), `look` (z, std, usable per sensor), `stir` (q)."""
     layout = behaviour.layout
     names = layout.belief_names
     held = [ca.SX.sym(name) for name in names]
@@ -166,9 +169,13 @@ def _methods(
     ns = len(layout.states)
     rest = [*constants, *inputs, t, dt]
 
+    by_hash = {hash(symbol): name for name, symbol in zip(names[:ns], held[:ns], strict=True)}
+
+    def named(returned: Mapping[Any, Any]) -> dict[str, SX]:
+        return {key if isinstance(key, str) else by_hash.get(hash(key), "?"): ca.SX(v) for key, v in returned.items()}
+
     def ordered(returned: Mapping[Any, Any], method: str) -> list[SX]:
-        by_hash = {hash(symbol): name for name, symbol in zip(names[:ns], held[:ns], strict=True)}
-        given = {key if isinstance(key, str) else by_hash.get(hash(key), "?"): ca.SX(v) for key, v in returned.items()}
+        given = named(returned)
         if set(given) != set(names[:ns]):
             raise Invalid(f"{behaviour.__name__}.{method} must return exactly the states {', '.join(names[:ns])}")
         return [given[name] for name in names[:ns]]
@@ -200,10 +207,16 @@ def _methods(
         depends = {str(s) for s in ca.symvar(ca.vertcat(*row))}
         needs[sensor.name] = tuple(u.name for u in layout.inputs if u.name in depends)
         looks += row
+    unrest = named(bound.unrest(t))
+    if not set(unrest) <= set(names[:ns]):
+        raise Invalid(f"{behaviour.__name__}.unrest may only name the states {', '.join(names[:ns])}")
+    qs = [unrest.get(s.name, s.q) for s in layout.states] + [p.q or 0.0 for p in layout.tracked]
+    stir = ca.Function("stir", [ca.vertcat(*held), *rest], [ca.vertcat(*qs)])
     look = ca.Function("look", [ca.vertcat(*held), *rest], [ca.vertcat(*looks)])
     return (
         lambda x: ca.vertsplit(move(ca.vertcat(*x), *rest)),
         lambda x: ca.vertsplit(look(ca.vertcat(*x), *rest)),
+        lambda x: ca.vertsplit(stir(ca.vertcat(*x), *rest)),
         needs,
     )
 
@@ -231,6 +244,11 @@ def _instructions(function: Any) -> tuple[Instruction, ...]:
         op = int(function.instruction_id(k))
         constant = float(function.instruction_constant(k)) if op == ca.OP_CONST else 0.0
         out.append(
-            (op, tuple(map(int, function.instruction_input(k))), tuple(map(int, function.instruction_output(k))), constant)
+            (
+                op,
+                tuple(map(int, function.instruction_input(k))),
+                tuple(map(int, function.instruction_output(k))),
+                constant,
+            )
         )
     return tuple(out)
