@@ -2,10 +2,12 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ectype.cli.options import add_json
@@ -36,12 +38,28 @@ def main(args: argparse.Namespace) -> None:
             print(json.dumps(as_json(index, entry)))
         return
     table = Table(title=f"{args.space}: {len(rows)} of {view.size} entries", title_justify="left", box=None)
-    for name, style in (("entry", "cyan"), ("at", ""), ("kind", "bold"), ("about", ""), ("by", ""), ("says", "dim")):
-        table.add_column(name, style=style, overflow="ellipsis", no_wrap=True)
-    for index, entry in rows:
-        by = entry.on_behalf_of or entry.author[:8]
-        table.add_row(str(index), to_iso(entry.at_ns), entry.kind, entry.subject, by, summary(entry))
-    Console().print(table)
+    for name, style in (("entry", "cyan"), ("at", ""), ("kind", "bold"), ("about", ""), ("by", "")):
+        table.add_column(
+            name, style=style, no_wrap=True, min_width=max((len(c) for c in _column(rows, name)), default=1)
+        )
+    table.add_column("says", style="dim", overflow="ellipsis", no_wrap=True)
+    for row in zip(*(_column(rows, name) for name in ("entry", "at", "kind", "about", "by", "says")), strict=True):
+        table.add_row(*row)
+    console = Console()
+    (console if console.is_terminal else Console(width=200)).print(table, highlight=False)
+
+
+def _column(rows: list[tuple[int, Entry]], name: str) -> list[str]:
+    """One column of the table, by its heading."""
+    cell: dict[str, Callable[[int, Entry], str]] = {
+        "entry": lambda index, _: str(index),
+        "at": lambda _, entry: to_iso(entry.at_ns // 10**9 * 10**9),
+        "kind": lambda _, entry: entry.kind,
+        "about": lambda _, entry: entry.subject[:40],
+        "by": lambda _, entry: (entry.on_behalf_of or entry.author[:8])[:20],
+        "says": lambda _, entry: escape(summary(entry)),
+    }
+    return [cell[name](index, entry) for index, entry in rows]
 
 
 def select(
