@@ -1,0 +1,152 @@
+/** The node's HTTP API, typed in one place: nothing else in the page knows an address or a JSON shape. */
+
+export interface SpaceInfo {
+  readonly name: string;
+  readonly size: number;
+  readonly root: string;
+  readonly version: string;
+  readonly who: unknown;
+}
+
+/** A twin as JSON: its properties beside `$dtId`, `$etag` and `$metadata`. */
+export interface Twin {
+  readonly $dtId: string;
+  readonly $etag: string;
+  readonly $metadata: { readonly $model: string };
+  readonly [property: string]: unknown;
+}
+
+export interface Relationship {
+  readonly $relationshipId: string;
+  readonly $sourceId: string;
+  readonly $targetId: string;
+  readonly $relationshipName: string;
+}
+
+/** One series over time: milliseconds since 1970, values in the property's unit, one standard deviation. */
+export interface Columns {
+  readonly t: readonly number[];
+  readonly v: readonly (number | null)[];
+  readonly std: readonly (number | null)[] | null;
+}
+
+export interface Forecast {
+  readonly issued_ms: number;
+  readonly t: readonly number[];
+  readonly v: readonly (number | null)[];
+}
+
+export interface Alarm {
+  readonly id: string;
+  readonly twin: string;
+  readonly name: string;
+  readonly severity: "warning" | "critical";
+  readonly text: string;
+  readonly since_ms: number;
+  readonly until_ms: number | null;
+  readonly cost_kwh: number | null;
+}
+
+/** Samples of many series as parallel columns; `which` points into `series`. */
+export interface Block {
+  readonly kind: "measured" | "estimated";
+  readonly index: number;
+  readonly series: readonly string[];
+  readonly which: readonly number[];
+  readonly t: readonly number[];
+  readonly v: readonly (number | null)[];
+  readonly std: readonly (number | null)[] | null;
+}
+
+export interface LogEntry {
+  readonly index: number;
+  readonly kind: string;
+  readonly subject: string;
+  readonly by: string | null;
+  readonly author: string;
+  readonly at_ms: number;
+  readonly body?: unknown;
+}
+
+/** One frame of the log: entries `first` up to but not including `next`, of a log of `size`. */
+export interface FeedFrame {
+  readonly first: number;
+  readonly next: number;
+  readonly size: number;
+  readonly blocks: readonly Block[];
+  readonly entries: readonly LogEntry[];
+}
+
+/** What the node answered instead of what was asked, in its own words. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** Address of the node: where the page came from. `base` ends without a slash. */
+export const base = `${location.origin}${location.pathname.replace(/\/[^/]*$/, "")}`;
+export const socketBase = base.replace(/^http/, "ws");
+
+async function request(path: string, init?: RequestInit): Promise<Response> {
+  const answer = await fetch(`${base}${path}`, init);
+  if (answer.ok) return answer;
+  const said = (await answer.json().catch(() => null)) as { error?: { code?: string; message?: string } } | null;
+  const error = said?.error;
+  throw new ApiError(
+    answer.status,
+    error?.code ?? "Error",
+    error?.message ?? `${path}: the node answered ${answer.status}`,
+  );
+}
+
+async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await (await request(path, signal ? { signal } : undefined)).json()) as T;
+}
+
+const many = (series: readonly string[]): string =>
+  series.map((name) => `series=${encodeURIComponent(name)}`).join("&");
+
+export const getSpace = (): Promise<SpaceInfo> => get("/api/space");
+
+export const getTwins = (): Promise<{ size: number; twins: Twin[]; relationships: Relationship[] }> =>
+  get("/api/twins");
+
+export const getTwin = (id: string): Promise<Twin> => get(`/api/twins/${encodeURIComponent(id)}`);
+
+export const getLast = (): Promise<{ size: number; series: Record<string, [number, number, number | null]> }> =>
+  get("/api/last");
+
+export async function getHistory(
+  series: readonly string[],
+  from: number,
+  to: number,
+  points: number,
+  signal?: AbortSignal,
+): Promise<Record<string, Columns>> {
+  if (series.length === 0) return {};
+  const range = `from=${Math.floor(from)}&to=${Math.ceil(to)}&points=${Math.round(points)}`;
+  return (await get<{ series: Record<string, Columns> }>(`/api/history?${many(series)}&${range}`, signal)).series;
+}
+
+export async function getForecast(series: readonly string[], signal?: AbortSignal): Promise<Record<string, Forecast>> {
+  if (series.length === 0) return {};
+  return (await get<{ series: Record<string, Forecast> }>(`/api/forecast?${many(series)}`, signal)).series;
+}
+
+export const getAlarms = async (): Promise<Alarm[]> => (await get<{ alarms: Alarm[] }>("/api/alarms?limit=500")).alarms;
+
+export const getCheckpoint = async (): Promise<string> => (await request("/api/log/checkpoint")).text();
+
+/** Sets one property; with an `etag` only if nobody changed the twin since (409 or 412 else). */
+export async function patchTwin(id: string, etag: string | null, property: string, value: unknown): Promise<void> {
+  await request(`/api/twins/${encodeURIComponent(id)}`, {
+    method: "PATCH",
+    headers: { "content-type": "application/json-patch+json", ...(etag ? { "if-match": etag } : {}) },
+    body: JSON.stringify([{ op: "add", path: `/${property}`, value }]),
+  });
+}

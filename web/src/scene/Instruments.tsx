@@ -1,0 +1,65 @@
+/** Compass, wind and scale bar over the scene's corner: what makes a picture a map. */
+import { useEffect, useRef } from "react";
+import { farmWind, turbines } from "../state/farm.ts";
+import { shown, useStore } from "../state/store.ts";
+import { heading, number } from "../text/format.ts";
+import { camera } from "./camera.ts";
+
+const lengths = [10, 20, 50, 100, 200, 500, 1000, 2000];
+
+export function Instruments() {
+  const rose = useRef<SVGGElement>(null);
+  const needle = useRef<SVGGElement>(null);
+  const bar = useRef<HTMLDivElement>(null);
+  const ids = useStore((state) => state.twins);
+  const samples = useStore(shown);
+  const wind = farmWind(
+    turbines(ids).map((turbine) => turbine.id),
+    samples,
+  );
+  const from = wind?.from ?? null;
+  useEffect(() => {
+    let frame = 0;
+    const tick = (): void => {
+      frame = requestAnimationFrame(tick);
+      rose.current?.setAttribute("transform", `rotate(${-camera.heading})`);
+      if (from !== null) needle.current?.setAttribute("transform", `rotate(${from - camera.heading})`);
+      const length = lengths.findLast((metres) => metres / camera.metresPerPixel <= 130) ?? 10;
+      if (bar.current) {
+        bar.current.style.width = `${length / camera.metresPerPixel}px`;
+        const text = length < 1000 ? `${length} m` : `${length / 1000} km`;
+        if (bar.current.textContent !== text) bar.current.textContent = text;
+      }
+    };
+    frame = requestAnimationFrame(tick);
+    return () => cancelAnimationFrame(frame);
+  }, [from]);
+  return (
+    <div className="instruments">
+      <svg viewBox="-34 -34 68 68" role="img" aria-label={`Wind from ${heading(from)}`}>
+        <circle r="31" className="rose-face" />
+        <g ref={rose}>
+          {Array.from({ length: 24 }, (_, i) => (
+            <line key={i} y1={-30} y2={i % 6 ? -27.5 : -24} transform={`rotate(${i * 15})`} className="rose-tick" />
+          ))}
+          <path d="M0-21 3.4-14H-3.4Z" className="rose-north" />
+          <text y="-6" className="rose-n">
+            N
+          </text>
+        </g>
+        {from !== null && (
+          <g ref={needle}>
+            <path d="M0-14 0 21M-4.5-19.5 0-13 4.5-19.5M-4.5-25 0-18.5 4.5-25" className="rose-wind" />
+          </g>
+        )}
+      </svg>
+      <div>
+        <div className="wind-now">
+          {number(wind?.speed, 1)} <small>m/s</small>
+        </div>
+        <div className="wind-from">from {heading(from)}</div>
+        <div className="scale-bar" ref={bar} title="Scale at the point looked at" />
+      </div>
+    </div>
+  );
+}
