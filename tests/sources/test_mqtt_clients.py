@@ -1,0 +1,223 @@
+"""The endpoint and clients that others wrote: paho-mqtt, and Debian's mosquitto_pub and mosquitto_sub."""
+
+import asyncio
+import json
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import paho.mqtt.client as mqtt
+import pytest
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from paho.mqtt.enums import CallbackAPIVersion
+
+from ectype.sources.mqtt_endpoint import MqttEndpoint
+from tests.sources.mqtt_bed import Disk
+
+mosquitto = pytest.mark.skipif(
+    shutil.which("mosquitto_pub") is None or shutil.which("mosquitto_sub") is None,
+    reason="mosquitto_pub and mosquitto_sub are not installed: apt install mosquitto-clients",
+)
+LOOPS = [asyncio.run] + ([] if sys.platform == "win32" else [uvloop.run])
+PATIENCE_S = 20
+
+
+@pytest.fixture(params=LOOPS, ids=["asyncio", "uvloop"])
+def run(request):
+    """Run an async function against an endpoint on a free port; (disk, endpoint) are handed in."""
+
+    def runner(body: Callable[[Disk, MqttEndpoint], Awaitable[None]], **settings) -> None:
+        async def main() -> None:
+            disk = Disk()
+            endpoint = await MqttEndpoint.start("127.0.0.1", 0, disk.deliver, **settings)
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await body(disk, endpoint)
+            finally:
+                await endpoint.close()
+
+        request.param(main())
+
+    return runner
+
+
+class Paho:
+    """A paho client on its own thread, told what it gets."""
+
+    def __init__(self, name: str, port: int, topics=(), **connect) -> None:
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, name)
+        self.topics = topics
+        self.got: list[tuple[str, bytes, int, bool]] = []
+        self.ready = threading.Event()
+        self.news = threading.Condition()
+        self.client.on_connect = self._connected
+        self.client.on_subscribe = lambda *_: self.ready.set()
+        self.client.on_message = self._message
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        assert self.ready.wait(PATIENCE_S)
+
+    def _connected(self, client, _data, _flags, reason, _properties) -> None:
+        assert not reason.is_failure
+        if self.topics:
+            client.subscribe([(t, 1) for t in self.topics])
+        else:
+            self.ready.set()
+
+    def _message(self, _client, _data, message) -> None:
+        with self.news:
+            self.got.append((message.topic, message.payload, message.qos, bool(message.retain)))
+            self.news.notify()
+
+    def wait(self, count: int) -> list[tuple[str, bytes, int, bool]]:
+        with self.news:
+            assert self.news.wait_for(lambda: len(self.got) >= count, PATIENCE_S)
+            return self.got
+
+    def stop(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def test_paho_publishes_and_subscribes_at_every_qos(run):
+    async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
+        def clients() -> None:
+            watcher = Paho("watcher", endpoint.port, ["farm/+/power"])
+            sender = Paho("sender", endpoint.port)
+            sent = [sender.client.publish(f"farm/p{k}/power", str(k), qos=k % 3, retain=k == 0) for k in range(60)]
+            for info in sent:
+                info.wait_for_publish(PATIENCE_S)
+            sender.client.publish("elsewhere", "x", 1).wait_for_publish(PATIENCE_S)
+            got = watcher.wait(60)
+            assert sorted(got) == sorted((f"farm/p{k}/power", str(k).encode(), min(k % 3, 1), False) for k in range(60))
+            late = Paho("late", endpoint.port, ["farm/#"])
+            assert late.wait(1) == [("farm/p0/power", b"0", 0, True)]
+            for client in (watcher, sender, late):
+                client.stop()
+
+        await asyncio.to_thread(clients)
+        assert len(disk.messages) == 61
+        assert {m.source for m in disk.messages} == {"sender"}
+
+    run(body)
+
+
+def test_what_the_node_publishes_reaches_paho(run):
+    async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
+        endpoint.publish("ectype/replay/speed", b"600")
+        watcher = await asyncio.to_thread(Paho, "watcher", endpoint.port, ["ectype/replay/+"])
+        await asyncio.to_thread(watcher.wait, 1)
+        endpoint.publish("ectype/replay/speed", b"60")
+        got = await asyncio.to_thread(watcher.wait, 2)
+        assert [(p, r) for _, p, _, r in got] == [(b"600", True), (b"60", False)]
+        await asyncio.to_thread(watcher.stop)
+        assert disk.messages == []
+
+    run(body)
+
+
+def test_a_paho_client_of_mqtt_5_is_refused_and_not_left_hanging(run):
+    async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
+        def client() -> None:
+            refused = threading.Event()
+            five = mqtt.Client(CallbackAPIVersion.VERSION2, "five", protocol=mqtt.MQTTv5)
+            five.on_disconnect = lambda *_: refused.set()
+            five.connect("127.0.0.1", endpoint.port)
+            five.loop_start()
+            assert refused.wait(PATIENCE_S)
+            five.disconnect()
+            five.loop_stop()
+
+        await asyncio.to_thread(client)
+        assert disk.messages == []
+
+    run(body)
+
+
+async def command(*words: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(*words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    out, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode()
+
+
+@mosquitto
+@pytest.mark.parametrize("qos", ["0", "1", "2"])
+def test_mosquitto_pub_and_sub_meet_at_the_endpoint(run, qos):
+    async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
+        to = ("-h", "127.0.0.1", "-p", str(endpoint.port), "-q", qos)
+        code, out = await command("mosquitto_pub", *to, "-t", "farm/R1/power", "-m", "2.5", "-r")
+        assert (code, out) == (0, "")
+        code, out = await command("mosquitto_sub", *to, "-t", "farm/#", "-C", "1", "-v", "-W", "10")
+        assert (code, out) == (0, "farm/R1/power 2.5\n")
+        assert [(m.topic, m.payload) for m in disk.messages] == [("farm/R1/power", b"2.5")]
+
+    run(body)
+
+
+@mosquitto
+def test_mosquitto_sub_gets_the_will_of_a_client_that_dies(run):
+    async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
+        at = ("-h", "127.0.0.1", "-p", str(endpoint.port))
+        dying = await asyncio.create_subprocess_exec(
+            "mosquitto_sub", *at, "-t", "x", "--will-topic", "pump/gone", "--will-payload", "1", "--will-retain"
+        )
+        while endpoint.stats().connections == 0:
+            await command("mosquitto_pub", *at, "-t", "pump/here", "-m", "1")
+        dying.kill()
+        await dying.wait()
+        assert await command("mosquitto_sub", *at, "-t", "pump/gone", "-C", "1", "-W", "10") == (0, "1\n")
+        assert any(m.topic == "pump/gone" for m in disk.messages)
+
+    run(body)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("tls")
+    pem = serialization.Encoding.PEM
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (folder / "cert.pem").write_bytes(made.public_bytes(pem))
+    return folder
+
+
+@mosquitto
+def test_mosquitto_pub_comes_in_over_tls_with_its_password_and_not_without(run, certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+
+    async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
+        to = ("-h", "localhost", "-p", str(endpoint.port), "--cafile", str(certificate / "cert.pem"))
+        message = ("-q", "1", "-t", "f/p", "-m", json.dumps({"power": 1}))
+        code, out = await command("mosquitto_pub", *to, "-u", "gw", "-P", "secret", *message)
+        assert (code, out) == (0, "")
+        code, out = await command("mosquitto_pub", *to, "-u", "gw", "-P", "wrong", *message)
+        assert code == 5
+        assert "not authorised" in out
+        assert len(disk.messages) == 1
+
+    run(body, ssl=context, authenticate=lambda user, password: (user, password) == ("gw", "secret"))
