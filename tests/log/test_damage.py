@@ -17,7 +17,7 @@ from ectype.trust.merkle import check_inclusion, leaf_hash
 from tests.log.making import entries, on_space
 from tests.trust.test_merkle import mth
 
-SEGMENT = 3000
+SEGMENT = 5000
 SIZE = 24
 
 

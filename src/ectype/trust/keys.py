@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import final
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -55,7 +55,7 @@ class Signer:
             raise Misconfigured(f"{path}: there is no key; restore it from your backup") from error
         except OSError as error:
             raise Misconfigured(f"{path}: this key cannot be read: {error.strerror}") from error
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
             raise Misconfigured(f"{path}: this is no readable private key; restore it from your backup") from error
         if not isinstance(private, Ed25519PrivateKey):
             raise Misconfigured(f"{path}: this is no Ed25519 key; make one with `openssl genpkey -algorithm ed25519`")
