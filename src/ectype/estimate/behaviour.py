@@ -16,7 +16,8 @@ The engine runs these methods once, on symbols (`trace.py`). `observe` also runs
 values with `Tank.bind(...)`, which is how the same physics gives expected power.
 Instead of `derivative` (integrated by RK4) a class may write `step(self, t, dt)`, which returns the new states.
 Optional: `noise(self, t)` (a sensor's standard deviation where it is not constant), `unrest(self, t)` (a state's
-q where it is not constant, in its unit per sqrt(s)) and `usable(self, t)` (a condition per sensor: where it is false, the reading is not assimilated).
+q where it is not constant, in its unit per sqrt(s)) and `usable(self, t)` (a
+condition per sensor: where it is false, the reading is not assimilated).
 Units are checked by dimension where they are declared; the dimensions of expressions are not checked.
 """
 
@@ -76,11 +77,6 @@ class _Declared:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name, self.owner = name, owner.__name__
-        try:
-            unit(self.unit)
-            self.check(f"{owner.__name__}.{name}")
-        except Invalid as error:
-            raise Invalid(f"{owner.__name__}.{name}: {error}") from error
 
     def check(self, what: str) -> None:
         """Parse the declared texts; raises Invalid with the attribute's name."""
@@ -236,6 +232,13 @@ class Behaviour:
         super().__init_subclass__()
         cls.model = model
         declared = [d for d in vars(cls).values() if isinstance(d, _Declared)]
+        for d in declared:  # here, not in __set_name__: Python 3.11 would wrap the error
+            what = f"{cls.__name__}.{d.name}"
+            try:
+                unit(d.unit)
+            except Invalid as error:
+                raise Invalid(f"{what}: {error}") from error
+            d.check(what)
         parameters = [d for d in declared if isinstance(d, Parameter)]
         cls.layout = Layout(
             states=tuple(d for d in declared if isinstance(d, State)),

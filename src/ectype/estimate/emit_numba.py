@@ -84,16 +84,16 @@ class NumbaKernel:
         self, belief: Float64s, constants: Float64s, events: Float64s, active: Float64s
     ) -> tuple[Float64s, Float64s]:
         """See `kernel.Kernel.fold`."""
-        belief = np.array(belief, self._dtype, order="C")
-        out = np.empty((len(events), self._outputs, belief.shape[1]), self._dtype)
+        after: Any = np.array(belief, self._dtype, order="C")
+        out: Any = np.empty((len(events), self._outputs, belief.shape[1]), self._dtype)
         self._run(
-            belief,
+            after,
             np.ascontiguousarray(constants, self._dtype),
             np.ascontiguousarray(events, self._dtype),
             np.ascontiguousarray(active, self._dtype),
             out,
         )
-        return belief, out  # type: ignore[return-value]  # float32 where asked for
+        return after, out
 
     def advance(
         self,

@@ -62,7 +62,7 @@ class SwappingKernel:
             kernel = NumbaKernel(graph, cache_dir)
             rows = (graph.belief_size, len(graph.layout.constants), graph.event_size)
             kernel.fold(graph.initial(1), np.ones((rows[1], 1)), np.zeros((1, rows[2], 1)), np.zeros((1, 1)))
-        except Exception:  # a compiler may fail in any way; the plain back end goes on
+        except Exception:  # noqa: BLE001  a compiler may fail in any way; the plain back end goes on
             _log.exception("numba could not compile %s; staying with the plain back end", graph.behaviour.__name__)
             return
         self._compiled = kernel

@@ -9,18 +9,20 @@ OpenOA fits each turbine and bin alone, to binned means that all weigh the same.
 
     P/w^3 in turbine i, bin j, at vane angle a  =  A_ij cos(a - m_ij - d_ij)^n_ij,      m_ij the mean vane angle
     d_ij ~ N(d_i + g_j, tau^2)                the turbine's own offset + what the type's nacelle does to the flow
-    log n_ij ~ N(log n_j, nu^2)               machines of one type share the cosine law, but not to the last digit
+    log n_ij ~ N(log n_j, nu^2)               machines of one type nearly share the cosine law
     d_i, g_j ~ N(0, (10 deg)^2);  sum_j g_j = 0
 
 MAP by Gauss-Newton with CasADi's exact Jacobian. The data are cell means over 1 deg of vane weighted by their
 count and by the scatter of their bin; tau, nu and the noise's excess (autocorrelation, misfit) are estimated from
 the data by EM (empirical Bayes), so nothing is set by hand. `pooled=False` leaves every turbine and bin to itself,
-which is what the published numbers do. `static` is mean_j d_ij. The interval is a bootstrap over whole weeks, so weather that lasts is in it.
+which is what the published numbers do. `static` is mean_j d_ij.
+The interval is a bootstrap over whole weeks, so weather that lasts is in it.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false, reportUnknownParameterType=false
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, final
 
 import casadi as ca
@@ -44,7 +46,8 @@ _WEEK = 7 * 144
 @dataclass(frozen=True, slots=True, eq=False)
 class Yaw:
     """static [turbine] deg and interval [turbine, 2] (95 %); by_bin [turbine, bin] deg; profile g [bin] deg, the
-    type's; exponent n_j [bin]; mean_vane [turbine, bin] deg; tau deg, nu: see above; excess: noise variance over independent samples;
+    type's; exponent n_j [bin]; mean_vane [turbine, bin] deg; tau deg, nu: see above; excess: noise
+    variance over independent samples;
     sample [resample, turbine]: the bootstrap.
     """
 
@@ -70,7 +73,7 @@ def normal_operation(records: Records, mads: float = 7.0, top: float = 0.95) -> 
     good = (records.pitch <= 0.5) & np.isfinite(p) & np.isfinite(w) & np.isfinite(records.vane)
     edges = np.append(np.arange(0.01, top, 0.04 * (top - 0.01)), top) * RATED_KW
     for j in range(p.shape[1]):
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in pairwise(edges):
             rows = np.flatnonzero(good[:, j] & (p[:, j] > low) & (p[:, j] <= high))
             if len(rows) > 2:
                 off = np.abs(w[rows, j] - np.median(w[rows, j]))
@@ -176,7 +179,7 @@ def _fit(sums: Float64s, mean_vane: Float64s, model: Any, pool: Float64s, excess
             break
     else:
         raise Invalid("the yaw calibration did not converge; are there a few months of normal operation?")
-    covariance = np.linalg.inv(normal)
+    covariance = np.asarray(np.linalg.inv(normal), np.float64)
     return _Point(x[m : 2 * m].reshape(turbines, bins), x[-bins:], x, covariance, misfit)
 
 
@@ -209,8 +212,10 @@ def calibrate(records: Records, *, pooled: bool = True, resamples: int = 200, se
     sample = np.empty((resamples, turbines))
     for k in range(resamples):
         drawn = np.bincount(rng.integers(0, weeks, weeks), minlength=weeks).astype(np.float64)
-        vane = np.tensordot(drawn, sums.whole[1], 1) / np.maximum(np.tensordot(drawn, sums.whole[0], 1), 1.0)
-        cell = np.stack([np.tensordot(drawn, sums.cell[q], 1) for q in range(4)])
+        vane = np.einsum("w,w...->...", drawn, sums.whole[1]) / np.maximum(
+            np.einsum("w,w...->...", drawn, sums.whole[0]), 1.0
+        )
+        cell = np.stack([np.einsum("w,w...->...", drawn, sums.cell[q]) for q in range(4)])
         sample[k] = _fit(cell, vane, model, pool, excess, point.x).d.mean(1)
     interval = np.percentile(sample, [2.5, 97.5], axis=0).T if resamples else np.full((turbines, 2), np.nan)
     g = slice(3 * m + turbines, 3 * m + turbines + bins)

@@ -7,12 +7,14 @@ Curve, vane and band use only the ten months after it: until November 2014 the v
 power differently (docs/examples/wind-farm.md). The wind's own movements use every month but SHIPPED.
 The noise constants are set by hand so that the mean NIS on the training months is just under 1.
 """
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, final
 
@@ -88,7 +90,7 @@ def _curve(records: scada.Records, found: yaw.Yaw) -> dict[str, list[float]]:
 
 
 @contextmanager
-def _using(c: dict[str, Any]) -> Iterator[None]:
+def _using(c: dict[str, Any]) -> Generator[None]:
     """The behaviour reads its constants from `c` meanwhile, instead of the file that is being made."""
     read = wt.constants
     wt.constants = lambda: c  # type: ignore[assignment]
@@ -151,7 +153,7 @@ def _band(records: scada.Records) -> dict[str, Any]:
     e, r = expected[rows], (records.power - expected)[rows]
     edges = np.array([-1.0, 5, 30, 80, 150, 250, 400, 600, 850, 1100, 1400, 1700, 1900, 2100])
     centres, low, high = [], [], []
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in pairwise(edges):
         inside = (e > a) & (e <= b)
         centres.append(float(np.median(e[inside])))
         low.append(float(np.quantile(r[inside], 0.05)))
@@ -165,7 +167,7 @@ def _forecast(records: scada.Records) -> dict[str, Any]:
     farm = np.broadcast_to(v.mean(1, keepdims=True), v.shape)
     ago = np.full_like(v, np.nan)
     ago[6:] = np.where((at[6:] - at[:-6] == 6 * scada.STEP_NS)[:, None], v[:-6], np.nan)
-    x = fc.features(v, farm, ago, np.broadcast_to(at[:, None] * 1e-9, v.shape))
+    x = fc.features(v, farm, ago, np.broadcast_to(at[:, None] * 1e-9, v.shape).astype(np.float64))
     heard = np.isfinite(records.wind_speed)
     centres = np.array([1.0, 2.5, 4.0, 5.5, 7.0, 9.0, 12.0, 15.0])
     edges = np.array([0.0, 2.0, 3.25, 4.75, 6.25, 8.0, 10.0, 13.0, 99.0])
@@ -179,9 +181,7 @@ def _forecast(records: scada.Records) -> dict[str, Any]:
         beta = np.linalg.lstsq(a, y, rcond=None)[0]
         centre = np.maximum(a @ beta, 0.2)
         error = y - centre
-        rows = [
-            np.quantile(error[(centre >= lo) & (centre < hi)], LEVELS) for lo, hi in zip(edges, edges[1:], strict=False)
-        ]
+        rows = [np.quantile(error[(centre >= lo) & (centre < hi)], LEVELS) for lo, hi in pairwise(edges)]
         coefficients.append(_round(beta, 5))
         errors.append(_round(rows, 3))
         state = (rho[:-h], filtered.performance[:-h], filtered.yaw[:-h])

@@ -4,9 +4,11 @@ For each horizon h the wind's centre is linear in what is known now: the turbine
 wind, the change over the last hour, and the time of day. Around it lie the training months' own errors, as quantiles
 by the size of the centre (so calm stays calm and wind has a tail). Power is monotone in wind, so wind quantiles
 become power quantiles. What the turbine makes now beyond (or short of) its curve fades with the horizon: a share
-memory(h) of it is added, clipped to what the turbine can make. A turbine that stands still now may still stand then: with the share s(h) of the training
+memory(h) of it is added, clipped to what the turbine can make. A turbine that
+stands still now may still stand then: with the share s(h) of the training
 months' stops that lasted at least h longer, the quantile q of its power is 0 up to s, then that of wind at (q-s)/(1-s).
 """
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Mapping
 from typing import Any
@@ -77,11 +79,17 @@ def quantiles(
     p_out = np.empty_like(v_out)
     for t in range(x.shape[0]):
         for k, q in enumerate(QUANTILES):
-            v_out[:, k, t] = [np.interp(q, levels, w) for w in wind[:, :, t]]
-            v = v_out[:, k, t]
+            v = v_out[:, k, t] = _at_level(levels, wind[:, :, t], np.full(STEPS, q))
             if stopped[t]:
-                rest = (q - stay) / (1.0 - stay)
-                v = np.array([np.interp(r, levels, w) for r, w in zip(rest, wind[:, :, t], strict=True)])
+                v = _at_level(levels, wind[:, :, t], (q - stay) / (1.0 - stay))
             made = from_wind(v, rho[t], performance[t], misalignment[t]) + memory * beyond[t]
             p_out[:, k, t] = np.where(stopped[t] & (q <= stay), 0.0, np.clip(made, 0.0, rated))
     return v_out, p_out
+
+
+def _at_level(levels: Float64s, rows: Float64s, q: Float64s) -> Float64s:
+    """Each row [step, level] read off at its own level q [step]; the outermost levels end the range."""
+    low = np.clip(np.searchsorted(levels, q) - 1, 0, len(levels) - 2)
+    share = np.clip((q - levels[low]) / (levels[low + 1] - levels[low]), 0.0, 1.0)
+    step = np.arange(len(rows))
+    return rows[step, low] * (1 - share) + rows[step, low + 1] * share

@@ -1,0 +1,210 @@
+"""The traced filter against filters written here in matrices, and its back ends against each other."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ectype.estimate.emit_numba import NumbaKernel
+from ectype.estimate.emit_plain import PlainKernel
+from ectype.estimate.events import Carry, pack
+from ectype.estimate.models.wind_turbine import WindTurbine
+from ectype.estimate.trace import trace
+from ectype.estimate.window import Window, fold
+
+from .behaviours import Cart, CascadedTanks, constants_of
+
+CART, TANKS = trace(Cart), trace(CascadedTanks)
+
+
+def unpack(graph, column):
+    n = graph.size
+    cov = np.zeros((n, n))
+    cov[np.tril_indices(n)] = column[n:]
+    return column[:n], cov + np.tril(cov, -1).T
+
+
+def random_events(graph, k, n, seed):
+    r = np.random.default_rng(seed)
+    events = np.zeros((k, graph.event_size, n))
+    events[:, 1] = r.uniform(0, 5, (k, n))
+    events[:, 0] = np.cumsum(events[:, 1], 0)
+    inputs, sensors = len(graph.layout.inputs), len(graph.layout.sensors)
+    events[:, 2 : 2 + inputs] = r.uniform(1, 3, (k, inputs, n))
+    events[:, 2 + inputs : 2 + inputs + sensors] = r.uniform(3, 7, (k, sensors, n))
+    events[:, 2 + inputs + sensors :] = r.random((k, sensors, n)) < 0.7
+    return events, (r.random((k, n)) < 0.9).astype(float)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_on_a_linear_model_it_is_the_textbook_kalman_filter(seed):
+    events, active = random_events(CART, 20, 1, seed)
+    _, out = PlainKernel(CART).fold(CART.initial(1), np.zeros((0, 1)), events, active)
+    x, P = np.array([0.0, 1.0]), np.diag([4.0, 1.0])
+    H, R = np.eye(2), np.diag([0.3, 0.2]) ** 2
+    for k in range(20):
+        if active[k, 0]:
+            dt, push, present = events[k, 1, 0], events[k, 2, 0], events[k, 5:7, 0] > 0
+            F = np.array([[1, dt], [0, 1]])
+            x = F @ x + np.array([dt * dt / 2, dt]) * push
+            P = F @ P @ F.T + np.diag([0.01, 0.04]) * dt
+            h = H[present]
+            S = h @ P @ h.T + R[np.ix_(present, present)]
+            K = P @ h.T @ np.linalg.inv(S)
+            x = x + K @ (events[k, 3:5, 0][present] - h @ x)
+            P = (np.eye(2) - K @ h) @ P
+        mean, cov = unpack(CART, out[k, : CART.belief_size, 0])
+        np.testing.assert_allclose(mean, x, rtol=1e-8, atol=1e-8)
+        np.testing.assert_allclose(cov, P, rtol=1e-7, atol=1e-8)
+
+
+def test_on_a_nonlinear_model_it_is_the_textbook_unscented_filter():
+    events, active = random_events(TANKS, 60, 1, 3)
+    _, out = PlainKernel(TANKS).fold(TANKS.initial(1), constants_of(TANKS, 1), events, active)
+    n, low = 3, np.array([0.0, 0.0, 0.0])
+    x, P = unpack(TANKS, TANKS.initial(1)[:, 0])
+    w = np.array([1 / (n + 1)] + [0.5 / (n + 1)] * (2 * n))
+
+    def sigma(x, P):
+        L = np.linalg.cholesky(P) * np.sqrt(n + 1)
+        return np.vstack([x, x + L.T, x - L.T])
+
+    def flow(s, u):
+        h1, h2, k2 = s
+        out = 0.05 * np.sqrt(h1)
+        return np.array([0.04 * u - out, out - k2 * np.sqrt(h2), 0.0])
+
+    def step(s, u, dt):
+        s = np.maximum(s, low)
+        a = flow(s, u)
+        b = flow(s + dt / 2 * a, u)
+        c = flow(s + dt / 2 * b, u)
+        d = flow(s + dt * c, u)
+        return s + dt / 6 * (a + 2 * b + 2 * c + d)
+
+    q = np.array([0.03, 0.03, TANKS.layout.tracked[0].q]) ** 2
+    for k in range(60):
+        if active[k, 0]:
+            dt, u, y, present = events[k, 1:5, 0]
+            X = np.array([step(s, u, dt) for s in sigma(x, P)])
+            x = w @ X
+            P = (X - x).T @ np.diag(w) @ (X - x) + np.diag(q) * dt
+            X = sigma(x, P)
+            z = np.maximum(X, low)[:, 1]
+            S = w @ (z - w @ z) ** 2 + 0.05**2
+            C = (X - x).T @ (w * (z - w @ z))
+            v = y - w @ z
+            if present and v * v / S <= 25:
+                x = x + C / S * v
+                P = P - np.outer(C, C) / S
+            x = np.maximum(x, low)
+        mean, cov = unpack(TANKS, out[k, : TANKS.belief_size, 0])
+        np.testing.assert_allclose(mean, x, rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(cov, P, rtol=1e-7, atol=1e-11)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.mark.parametrize("shape", ["scan", "sweep"])
+def test_numba_and_the_plain_back_end_agree(cache, shape):
+    events, active = random_events(TANKS, 50, 7, 1)
+    plain = PlainKernel(TANKS).fold(TANKS.initial(7), constants_of(TANKS, 7), events, active)
+    fast = NumbaKernel(TANKS, cache, shape=shape).fold(TANKS.initial(7), constants_of(TANKS, 7), events, active)
+    for a, b in zip(plain, fast, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_a_second_start_compiles_nothing(cache):
+    NumbaKernel(CART, cache).fold(CART.initial(1), np.zeros((0, 1)), *random_events(CART, 1, 1, 0))
+    before = {p: p.stat().st_mtime_ns for p in cache.rglob("*")}
+    NumbaKernel(trace(Cart), cache).fold(CART.initial(1), np.zeros((0, 1)), *random_events(CART, 1, 1, 0))
+    assert {p: p.stat().st_mtime_ns for p in cache.rglob("*")} == before
+
+
+def test_the_wind_turbine_traces_to_the_same_graph_each_time():
+    assert trace(WindTurbine).digest == trace(WindTurbine).digest != TANKS.digest
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 39))
+@settings(max_examples=20, deadline=None)
+def test_a_run_of_events_may_be_cut_anywhere(seed, cut):
+    events, active = random_events(TANKS, 40, 2, seed)
+    kernel, c = PlainKernel(TANKS), constants_of(TANKS, 2)
+    whole, out = kernel.fold(TANKS.initial(2), c, events, active)
+    half, first = kernel.fold(TANKS.initial(2), c, events[:cut], active[:cut])
+    rest, second = kernel.fold(half, c, events[cut:], active[cut:])
+    assert np.array_equal(whole, rest)
+    assert np.array_equal(out, np.concatenate([first, second]))
+
+
+@given(st.permutations(range(8)), st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_late_events_within_the_window_give_the_in_order_belief_bit_for_bit(order, seed):
+    events, _ = random_events(TANKS, 8, 1, seed)
+    kernel, c = PlainKernel(TANKS), constants_of(TANKS, 1)
+
+    def run(sequence):
+        window = Window(TANKS.initial(1))
+        for k in sequence:
+            window = fold(TANKS, kernel, c, window, events[k, :, 0])
+        return window
+
+    assert np.array_equal(run(order).belief, run(range(8)).belief)
+    assert run(order).refused == 0
+
+
+def test_what_is_older_than_the_window_is_refused_not_misplaced():
+    events, _ = random_events(TANKS, 8, 1, 5)
+    window = Window(TANKS.initial(1))
+    for k in (1, 2, 3, 4, 5, 6, 7):
+        window = fold(TANKS, PlainKernel(TANKS), constants_of(TANKS, 1), window, events[k, :, 0], depth=3)
+    after = fold(TANKS, PlainKernel(TANKS), constants_of(TANKS, 1), window, events[0, :, 0], depth=3)
+    assert after.refused == 1
+    assert np.array_equal(after.belief, window.belief)
+
+
+def test_a_reading_whose_input_is_too_old_is_not_assimilated():
+    graph = trace(WindTurbine)
+    at = np.array([0, 600, 6000], np.int64) * 10**9
+    column = np.array([[1.0], [np.nan], [np.nan]])
+    values = {"vane": column, "pitch": -column, "temperature": column, "power": np.full((3, 1), 500.0)}
+    events, carry = pack(graph, Carry.fresh(graph, 1), at, values)
+    power_present = events.events[:, -1, 0]
+    assert power_present.tolist() == [1.0, 1.0, 0.0]
+    assert events.events[:, 1, 0].tolist() == [0.0, 600.0, 5400.0]
+    again, _ = pack(graph, carry, at[2:] + 1, {})
+    assert again.active.sum() == 0
+
+
+def test_errors_of_simulated_tanks_are_as_large_as_the_filter_says():
+    """ANEES and ANIS over 2,000 tanks inside their 99.9 % bands, with the filter's own model as the truth."""
+    n, k = 2000, 40
+    r = np.random.default_rng(7)
+    c = constants_of(TANKS, n)
+    belief = TANKS.initial(n)
+    belief[:3] = np.array([[6.0], [6.0], [0.05]])
+    std = np.array([0.5, 0.5, 0.003])
+    for i in range(3):
+        belief[TANKS.variance_row(i)] = std[i] ** 2
+    truth = belief[:3] + std[:, None] * r.standard_normal((3, n))
+    events = np.zeros((k, TANKS.event_size, n))
+    events[:, 1], events[:, 2] = 4.0, 3.0
+    for step in range(k):
+        for _ in range(20):
+            out = 0.05 * np.sqrt(truth[0])
+            truth[1] += 0.2 * (out - truth[2] * np.sqrt(truth[1]))
+            truth[0] += 0.2 * (0.12 - out)
+        truth += np.array([[0.06], [0.06], [2 * TANKS.layout.tracked[0].q]]) * r.standard_normal((3, n))
+        events[step, 3] = truth[1] + 0.05 * r.standard_normal(n)
+        events[step, 4] = 1
+    belief, out = PlainKernel(TANKS).fold(belief, c, events, np.ones((k, n)))
+    d = TANKS.belief_size
+    nis = out[5:, d + 2]
+    assert abs(nis.mean() - 1) < 3.3 * np.sqrt(2 / nis.size)
+    errors = belief[:3] - truth
+    nees = np.array([e @ np.linalg.solve(unpack(TANKS, b)[1], e) for e, b in zip(errors.T, belief.T, strict=True)])
+    assert abs(nees.mean() - 3) < 3.3 * np.sqrt(2 * 3 / n)
