@@ -1,0 +1,35 @@
+"""The HTTP application: a view of the space on one side, REST, two WebSockets and a page on the other.
+
+    request ─► guard (Host, Origin) ─► route ─► gate (who asks → View) ─► handler ─► JSON
+
+There is no rule here that Python or the command line lacks. `docs/http.md` describes every route.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from ectype.server import feed, history, log, rooms, space, twins
+from ectype.server.auth import Views
+from ectype.server.errors import http_exception
+from ectype.server.gate import Gate
+from ectype.server.guard import Guard
+from ectype.server.static import page_route
+
+
+def create_app(views: Views, *, allowed_hosts: Collection[str], static: Path | None) -> Starlette:
+    """The application over `views`.
+
+    allowed_hosts: the names (without port) that it may be called by; all others are refused, see `guard`.
+    static: the folder of the built page; None, or one without index.html: a page that says how to build it.
+    """
+    gate = Gate(views)
+    routes = [route for area in (space, twins, history, log, feed, rooms) for route in area.routes(gate)]
+    return Starlette(
+        routes=[*routes, page_route(views, static)],
+        middleware=[Middleware(Guard, allowed_hosts=allowed_hosts)],
+        exception_handlers={HTTPException: http_exception},
+    )

@@ -1,0 +1,31 @@
+"""TLS from two PEM files, and the names that the certificate vouches for."""
+
+import ssl
+from pathlib import Path
+
+from cryptography import x509
+
+from ectype.errors import Misconfigured
+
+
+def context(cert: Path, key: Path) -> ssl.SSLContext:
+    """A server's TLS context. Misconfigured when the files do not fit together."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        tls.load_cert_chain(cert, key)
+    except (OSError, ssl.SSLError) as error:
+        raise Misconfigured(f"--tls-cert {cert} and --tls-key {key} cannot be used together: {error}") from error
+    return tls
+
+
+def certified_names(cert: Path) -> set[str]:
+    """The host names and addresses in a certificate, which are what browsers will call this node by."""
+    try:
+        leaf = x509.load_pem_x509_certificates(cert.read_bytes())[0]
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set()
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"--tls-cert {cert}: {error}") from error
+    addresses = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    return addresses | {name.lower() for name in names.get_values_for_type(x509.DNSName)}
