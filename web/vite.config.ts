@@ -12,6 +12,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1200,
     reportCompressedSize: false,
+    // What is bundled keeps its authors' terms beside it.
+    license: { fileName: "licenses.txt" },
     rolldownOptions: {
       output: {
         codeSplitting: {
