@@ -1,0 +1,1 @@
+"""Measurements, estimates and forecasts over time."""

@@ -1,0 +1,260 @@
+"""A part: sorted rows as one Parquet file, of which a question reads only what it must.
+
+    columns    series dictionary<utf8>, at timestamp[ns, UTC], value double, std double (when any row has one)
+    order      by series name, then time; row groups of at most 64k rows with statistics; page checksums
+    metadata   "ectype.series": {"names", "starts", "first_ns", "last_ns"}: where each series' rows are, and from when
+
+Any Parquet reader can read it. A file never changes once it has its name. Of each open part, memory holds the
+metadata and no rows.
+"""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false
+
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO, TypeVar, final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ectype.errors import Damaged
+from ectype.series.run import Run
+from ectype.series.samples import Samples
+from ectype.values.block import Int32s, Int64s
+
+ROW_GROUP = 32_768
+_Number = TypeVar("_Number", np.int64, np.float64)
+_INDEX = b"ectype.series"
+_FIELDS = [
+    pa.field("series", pa.dictionary(pa.int32(), pa.utf8()), nullable=False),
+    pa.field("at", pa.timestamp("ns", tz="UTC"), nullable=False),
+    pa.field("value", pa.float64(), nullable=False),
+]
+_STD = pa.field("std", pa.float64(), nullable=True)
+
+
+class PartInfo(msgspec.Struct, frozen=True):
+    """A part as a snapshot lists it: its name, its length, and the CRC-32 of its footer and of each row group.
+
+    Parquet's own page checksums leave out page headers and the footer.
+    """
+
+    file: str
+    bytes: int
+    footer: int
+    groups: tuple[int, ...]
+
+
+class _Index(msgspec.Struct):
+    names: list[str]
+    starts: list[int]
+    first_ns: list[int]
+    last_ns: list[int]
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """An open part. ids [k] ascending; start, stop, first_ns, last_ns [k]; groups, offsets [g+1]: the first row and
+    byte of each row group; sound: the row groups whose checksum was right.
+    """
+
+    info: PartInfo
+    path: Path
+    ids: Int32s
+    start: Int64s
+    stop: Int64s
+    first_ns: Int64s
+    last_ns: Int64s
+    groups: Int64s
+    group_first_ns: Int64s
+    group_last_ns: Int64s
+    offsets: tuple[int, ...]
+    metadata: pq.FileMetaData
+    sound: set[int]
+
+    def slice(self, series: int, from_ns: int, to_ns: int) -> Samples | None:
+        """The samples of a series from `from_ns` to `to_ns`, both included; None if there are none.
+
+        Raises Damaged if the file is not what was written.
+        """
+        k = int(np.searchsorted(self.ids, series))
+        if k == len(self.ids) or self.ids[k] != series or self.first_ns[k] > to_ns or self.last_ns[k] < from_ns:
+            return None
+        start, stop = int(self.start[k]), int(self.stop[k])
+        low = int(np.searchsorted(self.groups, start, side="right")) - 1
+        high = int(np.searchsorted(self.groups, stop))
+        wanted = [g for g in range(low, high) if self.group_first_ns[g] <= to_ns and self.group_last_ns[g] >= from_ns]
+        if not wanted:
+            return None
+        # Of each group only the rows of this series: the first and the last may hold others too.
+        first_row, picks = 0, list[tuple[int, int]]()
+        for g in wanted:
+            begin, end = int(self.groups[g]), int(self.groups[g + 1])
+            picks.append((first_row + max(start, begin) - begin, first_row + min(stop, end) - begin))
+            first_row += end - begin
+        table = self._read(wanted)
+        at_ns = _pick(table.column("at").cast(pa.int64()).to_numpy(), picks)
+        rows = slice(int(np.searchsorted(at_ns, from_ns)), int(np.searchsorted(at_ns, to_ns, side="right")))
+        if rows.start >= rows.stop:
+            return None
+        value = _pick(table.column("value").to_numpy(), picks)
+        std = _pick(table.column("std").to_numpy(), picks)[rows] if "std" in table.column_names else None
+        return Samples(at_ns[rows], value[rows], std)
+
+    def load(self) -> Run:
+        """All of its rows. Raises Damaged if the file is not what was written."""
+        table = self._read(list(range(len(self.groups) - 1)))
+        counts = self.stop - self.start
+        # The file is in order of names, a run in that of ids.
+        rows = _ranges(self.start, self.stop)
+        return Run(
+            self.ids,
+            np.append(0, np.cumsum(counts)),
+            table.column("at").cast(pa.int64()).to_numpy()[rows],
+            table.column("value").to_numpy()[rows],
+            table.column("std").to_numpy()[rows] if "std" in table.column_names else None,
+        )
+
+    def _read(self, groups: list[int]) -> pa.Table:
+        columns = [name for name in ("at", "value", "std") if name in self.metadata.schema.names]
+        try:
+            self._check(groups)
+            with pq.ParquetFile(self.path, metadata=self.metadata, memory_map=True) as file:
+                return file.read_row_groups(groups, columns=columns, use_threads=False)
+        except (OSError, pa.ArrowException) as error:
+            raise Damaged(f"{self.path} is damaged: {error}") from error
+
+    def _check(self, groups: list[int]) -> None:
+        """Compare row groups with their checksums, each once."""
+        if self.sound.issuperset(groups):
+            return
+        with self.path.open("rb") as file:
+            for g in groups:
+                if g not in self.sound and _crc(file, self.offsets[g], self.offsets[g + 1]) != self.info.groups[g]:
+                    raise Damaged(f"{self.path} is damaged in row group {g}, at byte {self.offsets[g]} or after")
+                self.sound.add(g)
+
+
+def write_part(path: Path, run: Run, names: Sequence[str], row_group: int = ROW_GROUP) -> PartInfo:
+    """Write `run` to a new file at `path`, whole or not at all; `names[id]` is what a series is called."""
+    called = [names[int(i)] for i in run.ids]
+    order = sorted(range(len(called)), key=lambda k: called[k])
+    begin, end = run.starts[:-1], run.starts[1:]
+    rows = _ranges(begin[order], end[order])
+    counts = (end - begin)[order]
+    starts = np.append(0, np.cumsum(counts))
+    index = _Index(
+        [called[k] for k in order],
+        starts.tolist(),
+        run.at_ns[begin[order]].tolist(),
+        run.at_ns[end[order] - 1].tolist(),
+    )
+    which = pa.array(np.repeat(np.arange(len(order), dtype=np.int32), counts))
+    columns = [
+        pa.DictionaryArray.from_arrays(which, pa.array(index.names, pa.utf8())),
+        pa.array(run.at_ns[rows]).cast(_FIELDS[1].type),
+        pa.array(run.value[rows]),
+    ]
+    fields = list(_FIELDS)
+    encodings = {"at": "DELTA_BINARY_PACKED", "value": "BYTE_STREAM_SPLIT"}
+    if run.std is not None:
+        std = run.std[rows]
+        columns.append(pa.array(std, mask=np.isnan(std)))
+        fields.append(_STD)
+        encodings["std"] = "BYTE_STREAM_SPLIT"
+    schema = pa.schema(fields, metadata={_INDEX: msgspec.json.encode(index)})
+    partial = path.with_name(f"{path.name}.new")
+    pq.write_table(
+        pa.Table.from_arrays(columns, schema=schema),
+        partial,
+        row_group_size=row_group,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=["series"],  # pyright: ignore[reportArgumentType]
+        column_encoding=encodings,
+        write_page_checksum=True,
+        sorting_columns=[pq.SortingColumn(0), pq.SortingColumn(1)],
+    )
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+    offsets = _offsets(pq.read_metadata(path), path)
+    with path.open("rb") as file:
+        groups = tuple(_crc(file, a, b) for a, b in pairwise(offsets))
+    return PartInfo(path.name, path.stat().st_size, _footer(path), groups)
+
+
+def open_part(folder: Path, info: PartInfo, identify: Callable[[str], int]) -> Part:
+    """The part in `folder` that `info` describes; `identify` gives a series' id. Raises Damaged if it is not that."""
+    path = folder / info.file
+    try:
+        if path.stat().st_size != info.bytes or _footer(path) != info.footer:
+            raise Damaged(f"{path} is damaged: it is not the file that the snapshot names")
+        metadata = pq.read_metadata(path)
+        index = msgspec.json.decode((metadata.metadata or {})[_INDEX], type=_Index)
+    except (OSError, pa.ArrowException, KeyError, msgspec.MsgspecError) as error:
+        raise Damaged(f"{path} is damaged: {error}") from error
+    ids = np.array([identify(name) for name in index.names], np.int32)
+    order = np.argsort(ids)
+    starts = np.array(index.starts, np.int64)
+    groups = [metadata.row_group(g) for g in range(metadata.num_row_groups)]
+    times = [group.column(1).statistics for group in groups]
+    return Part(
+        info,
+        path,
+        ids[order],
+        starts[:-1][order],
+        starts[1:][order],
+        np.array(index.first_ns, np.int64)[order],
+        np.array(index.last_ns, np.int64)[order],
+        np.append(0, np.cumsum([group.num_rows for group in groups])).astype(np.int64),
+        np.array([each.min_raw for each in times], np.int64),
+        np.array([each.max_raw for each in times], np.int64),
+        _offsets(metadata, path),
+        metadata,
+        set(),
+    )
+
+
+def _ranges(start: Int64s, stop: Int64s) -> Int64s:
+    """The rows start[0] … stop[0]-1, start[1] … stop[1]-1, and so on."""
+    return np.concatenate([np.arange(a, b) for a, b in zip(start.tolist(), stop.tolist(), strict=True)])
+
+
+def _pick(column: NDArray[_Number], picks: list[tuple[int, int]]) -> NDArray[_Number]:
+    if len(picks) == 1:
+        return column[picks[0][0] : picks[0][1]]
+    return np.concatenate([column[a:b] for a, b in picks])
+
+
+def _offsets(metadata: pq.FileMetaData, path: Path) -> tuple[int, ...]:
+    """The first byte of each row group, and the first after the last."""
+    first = [metadata.row_group(g).column(0) for g in range(metadata.num_row_groups)]
+    offsets = [min(each.data_page_offset, each.dictionary_page_offset or each.data_page_offset) for each in first]
+    return (*offsets, path.stat().st_size - metadata.serialized_size - 8)
+
+
+def _crc(file: BinaryIO, start: int, stop: int) -> int:
+    file.seek(start)
+    return zlib.crc32(file.read(stop - start))
+
+
+def _footer(path: Path) -> int:
+    """CRC-32 of the footer, which Parquet itself does not protect. -1 if there is none."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - 8))
+        tail = file.read(8)
+        length = int.from_bytes(tail[:4], "little") + 8
+        if tail[4:] != b"PAR1" or length > end:
+            return -1
+        file.seek(end - length)
+        return zlib.crc32(file.read())
