@@ -16,6 +16,7 @@ Live controls, as topics: ectype/replay/speed (a number, data seconds per second
 import argparse
 import json
 import logging
+import os
 import signal
 import ssl
 import sys
@@ -23,6 +24,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -438,7 +440,9 @@ def _columns(text: str | None) -> dict[str, str] | None:
 
 
 def _stop_at_eof(control: Control) -> None:
-    sys.stdin.buffer.read()
+    with suppress(OSError):
+        while os.read(0, 4096):  # not sys.stdin: its lock, held by a daemon thread, would abort the interpreter's end
+            pass
     control.stop()
 
 
