@@ -55,8 +55,8 @@ def _column(rows: list[tuple[int, Entry]], name: str) -> list[str]:
         "entry": lambda index, _: str(index),
         "at": lambda _, entry: to_iso(entry.at_ns // 10**9 * 10**9),
         "kind": lambda _, entry: entry.kind,
-        "about": lambda _, entry: entry.subject[:40],
-        "by": lambda _, entry: (entry.on_behalf_of or entry.author[:8])[:20],
+        "about": lambda _, entry: escape(entry.subject[:40]),
+        "by": lambda _, entry: escape((entry.on_behalf_of or entry.author[:8])[:20]),
         "says": lambda _, entry: escape(summary(entry)),
     }
     return [cell[name](index, entry) for index, entry in rows]

@@ -34,6 +34,7 @@ def describe(report: Report) -> str:
         f"{report.origin}: {report.size} entries are whole, signed and in the tree.",
         f"  the checkpoint vouches for {report.signed_size} of them, root {to_base64url(report.root)}",
         f"  verifier key  {report.vkey}",
-        f"  {report.segments} segments, {report.tiles} tiles, {len(report.authors)} authors, {report.erased} erased bodies",
+        f"  {report.segments} segments, {report.tiles} tiles, {len(report.authors)} authors",
+        f"  {report.erased} bodies erased",
     ]
     return "\n".join([*lines, *(f"  note: {note}" for note in report.notes)])

@@ -97,3 +97,7 @@ def _split(words: list[str]) -> tuple[str | None, list[str]]:
         if len(words) >= count and name in COMMANDS:
             return name, words[count:]
     return None, words
+
+
+if __name__ == "__main__":
+    run()

@@ -25,8 +25,14 @@ class Bar:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.finish()
+
+    def finish(self) -> None:
+        """Take it off the screen for good."""
         if self._progress is not None:
             self._progress.stop()
+            self._progress = None
+        self._hidden = True
 
     def update(self, done: int, total: int) -> None:
         """`done` of `total` are through."""

@@ -61,21 +61,24 @@ def run(work: Awaitable[None]) -> None:
 
 
 async def run_space(
-    path: Path, settings: Settings, port: int, as_json: bool, alongside: Alongside | None = None
+    path: Path, settings: Settings, port: int | None, as_json: bool, alongside: Alongside | None = None
 ) -> None:
-    """Serve the space at `path` until SIGINT or SIGTERM; `alongside` runs beside it and ends with it."""
+    """Serve the space at `path` until SIGINT or SIGTERM; `alongside` runs beside it and ends with it.
+
+    port: None takes the usual one, or any free one when that is taken.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
     with Bar(f"Reading {path.name}", hidden=as_json) as bar:
         node = await Node.start(path, settings, progress=bar.update)
-    tasks: list[asyncio.Future[object]] = []
+    tasks: list[asyncio.Future[None]] = []
     try:
-        serving = await serve(node, settings.exposure, port)
+        serving = await _serve(node, port)
         try:
             tell(node, serving, as_json)
-            tasks = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(_fails(node))]
+            tasks = [asyncio.ensure_future(_until(stop)), asyncio.ensure_future(_fails(node))]
             if alongside is not None:
                 tasks.append(asyncio.ensure_future(_lasting(alongside(node, serving))))
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -88,6 +91,19 @@ async def run_space(
             await serving.close()
     finally:
         await node.close()
+
+
+async def _serve(node: Node, port: int | None) -> Serving:
+    if port is not None:
+        return await serve(node, node.settings.exposure, port)
+    try:
+        return await serve(node, node.settings.exposure, DEFAULT_PORT)
+    except Misconfigured:
+        return await serve(node, node.settings.exposure, 0)
+
+
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()
 
 
 async def _fails(node: Node) -> None:

@@ -9,7 +9,7 @@ from itertools import permutations
 from typing import cast
 
 from ectype.clock import to_iso
-from ectype.node.messages import Json
+from ectype.model.schema import JSON
 from ectype.node.write import Draft
 
 FARM = "la-haute-borne"
@@ -25,10 +25,10 @@ TURBINES: dict[str, tuple[float, float]] = {  # latitude, longitude
 _MODELS = ("WindTurbine", "WindFarm", "Replay")
 
 
-def models() -> list[Json]:
+def models() -> list[JSON]:
     """The farm's types as DTDL documents."""
     folder = resources.files("ectype.demo") / "models"
-    return [cast(Json, json.loads((folder / f"{name}.json").read_text("utf-8"))) for name in _MODELS]
+    return [cast(JSON, json.loads((folder / f"{name}.json").read_text("utf-8"))) for name in _MODELS]
 
 
 def drafts(from_ns: int, to_ns: int) -> list[Draft]:
@@ -64,21 +64,21 @@ def drafts(from_ns: int, to_ns: int) -> list[Draft]:
                 ratedPower=2050.0,
             )
         )
-    properties: dict[str, Json] = {"speed": SPEED, "paused": False, "from": to_iso(from_ns), "to": to_iso(to_ns)}
+    properties: dict[str, JSON] = {"speed": SPEED, "paused": False, "from": to_iso(from_ns), "to": to_iso(to_ns)}
     wanted.append(_twin(REPLAY, "Replay", **properties))
     wanted += [_relationship(FARM, "contains", turbine) for turbine in TURBINES]
     wanted += [_relationship(a, "neighbours", b) for a, b in permutations(TURBINES, 2)]
     return wanted
 
 
-def _twin(twin_id: str, model: str, /, **properties: Json) -> Draft:
-    body: dict[str, Json] = {"$dtId": twin_id, "$metadata": {"$model": f"dtmi:ectype:{model};1"}, **properties}
+def _twin(twin_id: str, model: str, /, **properties: JSON) -> Draft:
+    body: dict[str, JSON] = {"$dtId": twin_id, "$metadata": {"$model": f"dtmi:ectype:{model};1"}, **properties}
     return Draft("twin.put", f"twin:{twin_id}", body)
 
 
 def _relationship(source: str, name: str, target: str) -> Draft:
     rid = f"{name}-{target}"
-    body: dict[str, Json] = {
+    body: dict[str, JSON] = {
         "$sourceId": source,
         "$relationshipId": rid,
         "$relationshipName": name,

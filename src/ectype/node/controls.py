@@ -8,6 +8,7 @@ from typing import Protocol, final
 
 from ectype.graph.fold import Graph
 from ectype.log.frame import Frame
+from ectype.model.interface import Property
 
 
 class Publisher(Protocol):
@@ -43,7 +44,7 @@ class Controls:
         if twin is None:
             return
         for name, content in self._graph.models().interface(twin.model).contents.items():
-            if not getattr(content, "writable", False) or name not in twin.properties:
+            if not isinstance(content, Property) or not content.writable or name not in twin.properties:
                 continue
             topic, payload = f"ectype/{twin_id}/{name}", json.dumps(twin.properties[name]).encode()
             if self._told.get(topic) != payload:

@@ -11,9 +11,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, final
-
-import msgspec
+from typing import TypeVar, final
 
 from ectype.clock import Clock
 from ectype.errors import Conflict, EctypeError, Unavailable
@@ -22,7 +20,7 @@ from ectype.log.frame import Frame
 from ectype.log.log import Log
 from ectype.node.belief import load_belief, save_belief
 from ectype.node.fleet import FleetWatch
-from ectype.node.pipe import Advance, Advanced, Begin, Draft, Failed, Ready, ToNode, TwinRecord, length_of, pack
+from ectype.node.pipe import Advance, Advanced, Begin, Draft, Failed, Ready, TwinRecord, length_of, pack, parse_answer
 from ectype.trust.keys import Signer
 from ectype.values.arrow import from_arrow_with_metadata
 
@@ -77,6 +75,7 @@ class Estimator:
         self._cache.mkdir(parents=True, exist_ok=True)
         ready = await _ask(reader, writer, Begin(twins, snapshot, str(self._cache)), Ready)
         self.following = tuple(ready.twins)
+        position = 0 if ready.fresh else position
         if not self.following:
             return
         done_through = self._appended_through()
@@ -156,12 +155,12 @@ async def _ask(
         writer.write(pack(request))
         await writer.drain()
         head = await reader.readexactly(4)
-        answer: Any = msgspec.msgpack.decode(await reader.readexactly(length_of(head)), type=ToNode)
+        answer = parse_answer(await reader.readexactly(length_of(head)))
     except (asyncio.IncompleteReadError, ConnectionError) as error:
         raise Unavailable("the estimator's process died; what it said last is above") from error
     if isinstance(answer, Failed):
         raise Unavailable(f"the estimator cannot go on: {answer.text}")
-    if not isinstance(answer, expect):
+    if type(answer) is not expect:
         raise Unavailable(f"the estimator answered {type(answer).__name__}, not {expect.__name__}")
     return answer
 

@@ -6,34 +6,98 @@ It ends when its standard input does, so it never outlives its node, however tha
 """
 
 import os
+import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast, final
 
-from ectype.errors import EctypeError
-from ectype.estimate.runner import Fleet, Output, Runner, TwinSetup
-from ectype.node.pipe import Advance, Advanced, Begin, Draft, Failed, Ready, ToChild, ToNode, pack, read_exactly
+from ectype.errors import EctypeError, Invalid
+from ectype.estimate.models.wind_turbine import WindTurbine
+from ectype.estimate.outcome import AlarmEvent, Fleet, Forecast, Json, Output, TwinSetup
+from ectype.estimate.runner import Runner
+from ectype.node.pipe import (
+    Advance,
+    Advanced,
+    Begin,
+    Draft,
+    Failed,
+    Ready,
+    ToNode,
+    TwinRecord,
+    pack,
+    read_request,
+)
 from ectype.values.arrow import MEDIA_TYPE, from_arrow, to_arrow
+from ectype.values.block import Block
 from ectype.values.canonical import canonical
 
-
-def drafts(output: Output, through: int) -> list[Draft]:
-    """The entries that an output asks for. The first says up to which log index all was seen."""
-    found = [_forecast_draft(forecast) for forecast in output.predicted]
-    for alarm in output.alarms:
-        found.append(Draft(alarm.kind, alarm.subject, "application/json", canonical(alarm.body)))
-    if not found and not len(output.estimated):
-        return []
-    estimated = to_arrow(output.estimated, {"through": str(through)})
-    return [Draft("estimated", "block:estimator", MEDIA_TYPE, estimated), *found]
+_JSON = "application/json"
+_FORECAST_EVERY_NS = 3600 * 10**9
 
 
-def answer(runner: Runner, request: Advance) -> Advanced:
-    """Take in what was measured; say what follows from it."""
-    found: list[Draft] = []
-    for block in request.blocks:
-        found += drafts(runner.advance(from_arrow(block)), request.through)
-    return Advanced(found, request.through, runner.snapshot() if request.want_snapshot else None)
+@final
+class Estimating:
+    """One fleet being followed."""
+
+    def __init__(self, begin: Begin) -> None:
+        fleet = Fleet(tuple(_setup(twin) for twin in begin.twins))
+        self.twins = [t.id for t in begin.twins if t.model == WindTurbine.model]
+        self.fresh = begin.snapshot is None
+        cache = Path(begin.cache)
+        try:
+            self._runner = Runner(fleet, snapshot=begin.snapshot, cache_dir=cache)
+        except Invalid:  # of another fleet, or of an older version: go through the log again
+            self._runner = Runner(fleet, cache_dir=cache)
+            self.fresh = True
+        self._forecast_hour: dict[str, int] = {}
+
+    def answer(self, request: Advance) -> Advanced:
+        """Take in what was measured; say what follows from it."""
+        output = self._runner.advance(Block.concat([from_arrow(block) for block in request.blocks]))
+        snapshot = self._runner.snapshot() if request.want_snapshot else None
+        return Advanced(self._drafts(output, request.through), request.through, snapshot)
+
+    def _drafts(self, output: Output, through: int) -> list[Draft]:
+        """The entries that an output asks for. The first says up to which log index all was seen."""
+        found = [forecast_draft(forecast) for forecast in self._due(output.predicted)]
+        found += [alarm_draft(alarm) for alarm in output.alarms]
+        if not found and not len(output.estimated):
+            return []
+        estimated = to_arrow(output.estimated, {"through": str(through)})
+        return [Draft("estimated", "block:estimator", MEDIA_TYPE, estimated), *found]
+
+    def _due(self, forecasts: Sequence[Forecast]) -> list[Forecast]:
+        """Those that are the first of their hour: a forecast every tick would be most of the log."""
+        due: list[Forecast] = []
+        for forecast in forecasts:
+            hour = forecast.issued_at_ns // _FORECAST_EVERY_NS
+            if self._forecast_hour.get(forecast.twin) != hour:
+                self._forecast_hour[forecast.twin] = hour
+                due.append(forecast)
+        return due
+
+
+def forecast_draft(forecast: Forecast) -> Draft:
+    """A forecast as an entry."""
+    body = to_arrow(forecast.block, {"issued_at_ns": str(forecast.issued_at_ns)})
+    return Draft("predicted", f"forecast:{forecast.twin}", MEDIA_TYPE, body)
+
+
+def alarm_draft(alarm: AlarmEvent) -> Draft:
+    """An alarm as an entry. Instants are texts: JSON numbers do not hold them."""
+    body: dict[str, str | float | None] = {
+        "twin": alarm.twin,
+        "name": alarm.name,
+        "severity": alarm.severity,
+        "text": alarm.text,
+        "since_ns": str(alarm.since_ns),
+        "cost_kwh": round(alarm.cost_kwh, 3),
+    }
+    if alarm.until_ns is not None:
+        body["until_ns"] = str(alarm.until_ns)
+    kind = "alarm.cleared" if alarm.change == "cleared" else "alarm.raised"
+    return Draft(kind, f"alarm:{alarm.twin}/{alarm.name}", _JSON, canonical(body))
 
 
 def converse(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -43,20 +107,25 @@ def converse(requests: BinaryIO, answers: BinaryIO) -> None:
         answers.write(pack(message))
         answers.flush()
 
-    begin = read_exactly(requests.read, ToChild)
+    begin = read_request(requests.read)
     if not isinstance(begin, Begin):
         return
     try:
-        fleet = Fleet(tuple(TwinSetup(t.id, t.model, t.properties, tuple(t.neighbours)) for t in begin.twins))
-        runner = Runner(fleet, snapshot=begin.snapshot, cache=Path(begin.cache))
-        say(Ready(list(runner.twins)))
-        while isinstance(request := read_exactly(requests.read, ToChild), Advance):
-            say(answer(runner, request))
+        estimating = Estimating(begin)
+        say(Ready(estimating.twins, estimating.fresh))
+        while isinstance(request := read_request(requests.read), Advance):
+            say(estimating.answer(request))
     except EctypeError as error:
         say(Failed(str(error)))
 
 
+def _setup(twin: TwinRecord) -> TwinSetup:
+    plain = {name: cast(Json, v) for name, v in twin.properties.items() if not isinstance(v, list | dict)}
+    return TwinSetup(twin.id, twin.model, plain, tuple(twin.neighbours))
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the node decides when we end
     pipe_out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not break the pipe
     converse(sys.stdin.buffer, pipe_out)

@@ -1,7 +1,7 @@
 """The log's tail as messages for people and programs: what each frame brought, decoded once for all."""
 
 from collections import OrderedDict
-from typing import Literal, cast, final
+from typing import final
 
 from ectype.log.entry import JSON_MEDIA, Entry
 from ectype.log.frame import Frame
@@ -36,7 +36,7 @@ def make(frame: Frame, size: int) -> FeedMessage:
     entries: list[FeedEntry] = []
     for index, entry in enumerate(frame.entries, frame.first):
         if entry.kind in _SHOWN_BLOCKS and entry.media == MEDIA_TYPE and entry.body is not None:
-            kind = cast(Literal["measured", "estimated"], entry.kind)
+            kind = "measured" if entry.kind == "measured" else "estimated"
             blocks.append(FeedBlock(kind, index, from_arrow(entry.body)))
         else:
             entries.append(feed_entry(index, entry))

@@ -7,6 +7,7 @@ from typing import final
 
 from ectype.graph.fold import Graph
 from ectype.log.frame import Frame
+from ectype.model.interface import Property, Telemetry
 
 
 @final
@@ -18,6 +19,7 @@ class Known:
         self._answers: dict[tuple[str, str], str | None] = {}
 
     def __call__(self, twin: str, name: str) -> str | None:
+        """Why not; None when it may."""
         key = (twin, name)
         if key not in self._answers:
             if len(self._answers) > 1_000_000:  # nonsense names must not fill the memory
@@ -37,6 +39,6 @@ class Known:
         content = self._graph.models().interface(found.model).contents.get(name)
         if content is None:
             return f"{found.model} declares no '{name}'; add it to the type, or leave it out"
-        if type(content).__name__ not in ("Telemetry", "Property"):
+        if not isinstance(content, Telemetry | Property):
             return f"'{name}' of {found.model} is a {type(content).__name__.lower()}, which cannot be measured"
         return None

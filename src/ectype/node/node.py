@@ -12,7 +12,7 @@ import hmac
 import logging
 import ssl
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
@@ -28,8 +28,8 @@ from ectype.node.controls import Controls
 from ectype.node.estimator import Estimator
 from ectype.node.exposure import Exposure
 from ectype.node.feed import FeedMaker
-from ectype.node.follower import Follower
 from ectype.node.fleet import FleetWatch
+from ectype.node.follower import Follower
 from ectype.node.known import Known
 from ectype.node.rooms import Rooms
 from ectype.node.view import View
@@ -47,7 +47,7 @@ _logger = logging.getLogger("ectype.node")
 class Settings:
     """How a node runs. mqtt_port: None for no endpoint, 0 for any free port; estimate: follow with models."""
 
-    exposure: Exposure = Exposure()
+    exposure: Exposure = field(default_factory=Exposure)
     mqtt_port: int | None = None
     estimate: bool = True
 
@@ -64,9 +64,9 @@ class Node:
         self.rights = rights
         self.started_ns = clock()
         self.feed = FeedMaker()
-        self.graph = Graph.open(space.folder("graph") / "graph.db", log)
+        self.graph = Graph.open(space.folder("graph"), log)
         self.history = History.open(space.folder("series"), log)
-        self.documents = Documents.open(space.folder("documents") / "documents.db", log)
+        self.documents = Documents.open(space.folder("documents"), log)
         known = Known(self.graph)
         self._fleet = FleetWatch(self.graph)
         self.follower = Follower(log, (self.graph, self.history, self.documents), [known.watch, self._fleet.watch])
@@ -132,6 +132,7 @@ class Node:
         """Stop taking things in, finish what is on its way, write the folds down, let go of the space."""
         if self.mqtt is not None:
             await self.mqtt.close()
+        await self.ingest.close()
         await self.rooms.close()
         for task in self._tasks:
             task.cancel()
@@ -173,12 +174,17 @@ class Node:
             self.failed.exception()  # seen: whoever awaits `failed` still gets it
 
 
-def _authenticator(token: str | None) -> Callable[[str | None, bytes | None], bool] | None:
+def _authenticator(token: str | None) -> Callable[[str, str], bool] | None:
     """Who may speak MQTT: whoever has the node's token as password."""
     if token is None:
         return None
     right = token.encode()
-    return lambda user, password: hmac.compare_digest(password or b"", right)
+
+    def authenticate(user: str, password: str) -> bool:
+        del user
+        return hmac.compare_digest(password.encode(), right)
+
+    return authenticate
 
 
 def _tls(exposure: Exposure) -> ssl.SSLContext | None:

@@ -2,13 +2,11 @@
 
 import struct
 from collections.abc import Callable
-from typing import TypeVar, final
+from typing import final
 
 import msgspec
 
 _LENGTH = struct.Struct("<I")
-
-T = TypeVar("T")
 
 
 @final
@@ -32,9 +30,13 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
 
 @final
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The child follows these twins; with none it has nothing to do and ends."""
+    """The child follows these twins; with none it has nothing to do and ends.
+
+    fresh: it begins with no belief and needs the log from the start, as no snapshot was of this fleet.
+    """
 
     twins: list[str]
+    fresh: bool
 
 
 @final
@@ -75,6 +77,9 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 ToChild = Begin | Advance
 ToNode = Ready | Advanced | Failed
 
+_requests: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)
+_answers: msgspec.msgpack.Decoder[ToNode] = msgspec.msgpack.Decoder(ToNode)
+
 
 def pack(message: ToChild | ToNode) -> bytes:
     """A message with its length in front."""
@@ -82,14 +87,18 @@ def pack(message: ToChild | ToNode) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-def read_exactly(read: Callable[[int], bytes], what: type[T]) -> T | None:
-    """The next message from a blocking reader, or None at its end."""
+def read_request(read: Callable[[int], bytes]) -> ToChild | None:
+    """The next request from a blocking reader, or None at its end."""
     head = read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
-    (length,) = _LENGTH.unpack(head)
-    body = read(length)
-    return msgspec.msgpack.decode(body, type=what) if len(body) == length else None
+    body = read(length_of(head))
+    return _requests.decode(body) if len(body) == length_of(head) else None
+
+
+def parse_answer(body: bytes) -> ToNode:
+    """What the child said."""
+    return _answers.decode(body)
 
 
 def length_of(head: bytes) -> int:

@@ -7,7 +7,7 @@ compare-and-swap on its last index, so a check is never about a twin that has ch
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, cast, final
 
 from ectype.clock import Clock
 from ectype.errors import Conflict
@@ -15,8 +15,8 @@ from ectype.graph.check import check_write
 from ectype.graph.fold import Graph
 from ectype.log.entry import seal
 from ectype.log.log import Log
+from ectype.model.schema import JSON
 from ectype.node.follower import Follower
-from ectype.node.messages import Json
 from ectype.trust.access import Principal
 from ectype.trust.keys import Signer
 from ectype.values.canonical import canonical
@@ -31,7 +31,7 @@ class Draft:
 
     kind: str
     subject: str
-    body: Json
+    body: JSON
 
 
 @final
@@ -65,7 +65,7 @@ class Writer:
         return last
 
     async def _write(self, who: Principal, draft: Draft, if_match: int | None) -> int:
-        body = canonical(draft.body)
+        body = canonical(cast(Any, draft.body))
         for _ in range(_TRIES):
             last = self._log.last(draft.subject)
             if if_match is not None and last != if_match:
