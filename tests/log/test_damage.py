@@ -3,7 +3,9 @@
 import os
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -100,32 +102,40 @@ async def fill(log: Log) -> None:
 
 
 @pytest.fixture
-def closed(tmp_path: Path, unsynced: None) -> Specimen:
-    """A log that was closed: its checkpoint covers all of it."""
-    on_space(tmp_path / "closed", fill, SEGMENT)
-    return Specimen(tmp_path / "closed")
+def folder() -> Iterator[Path]:
+    """Somewhere quick: tens of thousands of files are written."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
 
 
 @pytest.fixture
-def crashed(tmp_path: Path, unsynced: None) -> Specimen:
+def closed(folder: Path, unsynced: None) -> Specimen:
+    """A log that was closed: its checkpoint covers all of it."""
+    on_space(folder / "closed", fill, SEGMENT)
+    return Specimen(folder / "closed")
+
+
+@pytest.fixture
+def crashed(folder: Path, unsynced: None) -> Specimen:
     """A log whose process was killed: the checkpoint covers 15 of 24 entries, and room is taken in advance."""
-    path = tmp_path / "crashed"
+    path = folder / "crashed"
 
     async def some(log: Log) -> None:
         for at in range(0, 15, 3):
             await log.append(entries(at, at + 3))
 
     on_space(path, some, SEGMENT)
-    shutil.copytree(path, tmp_path / "at15")
+    shutil.copytree(path, folder / "at15")
 
     async def rest(log: Log) -> None:
         for at in range(15, SIZE, 3):
             await log.append(entries(at, at + 3))
-        shutil.copytree(path, tmp_path / "killed")
+        shutil.copytree(path, folder / "killed")
 
     on_space(path, rest, SEGMENT)
-    killed = tmp_path / "killed"
-    shutil.copy(tmp_path / "at15" / "checkpoint", killed / "checkpoint")
+    killed = folder / "killed"
+    shutil.copy(folder / "at15" / "checkpoint", killed / "checkpoint")
     return Specimen(killed)
 
 

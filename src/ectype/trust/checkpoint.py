@@ -10,6 +10,7 @@ https://c2sp.org/signed-note and https://c2sp.org/tlog-checkpoint; the text that
 empty line. A verifier key is `name+hash+key`, as Go's x/mod/sumdb/note writes it.
 """
 
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from ectype.trust.keys import Signer, check_signature, to_base64url
 
 _ED25519 = b"\1"
 _DASH = "— "
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
 @final
@@ -60,7 +62,7 @@ def parse_vkey(text: str) -> VerifierKey:
 
 def sign_note(text: str, signer: Signer, name: str) -> str:
     """`text`, which must end with a newline, with one signature line in the name `name`."""
-    if not text.endswith("\n") or any(ord(c) < 32 and c != "\n" for c in text):
+    if not text.endswith("\n") or _CONTROL.search(text):
         raise Invalid("the text of a note ends with a newline and holds no other control characters")
     vkey = VerifierKey(name, signer.public)
     signature = b64encode(vkey.hash + signer.sign(text.encode())).decode()
@@ -74,7 +76,7 @@ def open_note(note: str, keys: Sequence[VerifierKey]) -> str:
     Invalid when it is no note.
     """
     split = note.rfind("\n\n")
-    if split < 0 or not note.endswith("\n") or any(ord(c) < 32 and c != "\n" for c in note):
+    if split < 0 or not note.endswith("\n") or _CONTROL.search(note):
         raise Invalid("this is no signed note: an empty line must stand between its text and its signatures")
     text, lines = note[: split + 1], note[split + 2 : -1].split("\n")
     known = {(key.name, key.hash): key for key in keys}
