@@ -6,7 +6,7 @@ import { TurbinePanel } from "./panels/TurbinePanel.tsx";
 import { FarmMap } from "./scene/FarmMap.tsx";
 import { hasWebGl } from "./scene/quality.ts";
 import { select } from "./state/choose.ts";
-import { turbines } from "./state/farm.ts";
+import { farmOf, turbines } from "./state/farm.ts";
 import { goLive, play } from "./state/past.ts";
 import { get, useStore } from "./state/store.ts";
 import { Timeline } from "./timeline/Timeline.tsx";
@@ -50,6 +50,7 @@ export function App() {
   const twins = useStore((state) => state.twins);
   const selected = useStore((state) => state.selected);
   const name = useStore((state) => state.space?.name);
+  const attribution = useStore((state) => farmOf(state.twins)?.attribution as string | undefined);
   const turbine = turbines(twins).find(({ id }) => id === selected);
   useEffect(() => {
     document.title = [turbine?.name, name, "Ectype"].filter(Boolean).join(" · ");
@@ -67,6 +68,7 @@ export function App() {
         ) : (
           <FarmMap />
         )}
+        {attribution && <p className="attribution">Data: {attribution}</p>}
       </main>
       <aside className="panel" aria-label={turbine ? turbine.name : "Farm"}>
         {turbine ? <TurbinePanel turbine={turbine} /> : <FarmPanel />}

@@ -1,5 +1,5 @@
 /** What browser tests may ask of the running page: `window.__ectype`. */
-import { motionOf } from "./scene/motion.ts";
+import { frames, motionOf } from "./scene/motion.ts";
 import { get, type State } from "./state/store.ts";
 
 declare global {
@@ -10,6 +10,8 @@ declare global {
       yaw(id: string): number;
       pitch(id: string): number;
       rpm(id: string): number;
+      /** Frames drawn since the page was opened. */
+      frames(): number;
       state(): State;
     };
   }
@@ -21,6 +23,7 @@ export function startProbe(): void {
     yaw: (id) => motionOf(id).yaw,
     pitch: (id) => motionOf(id).pitch,
     rpm: (id) => motionOf(id).rpm,
+    frames: () => frames.drawn,
     state: get,
   };
 }

@@ -5,7 +5,10 @@ export interface SpaceInfo {
   readonly size: number;
   readonly root: string;
   readonly version: string;
-  readonly who: unknown;
+  readonly who: string;
+  /** The stretch of data time in the space, if there is any yet. */
+  readonly first_ms: number | null;
+  readonly last_ms: number | null;
 }
 
 /** A twin as JSON: its properties beside `$dtId`, `$etag` and `$metadata`. */
@@ -141,6 +144,13 @@ export async function getForecast(series: readonly string[], signal?: AbortSigna
 export const getAlarms = async (): Promise<Alarm[]> => (await get<{ alarms: Alarm[] }>("/api/alarms?limit=500")).alarms;
 
 export const getCheckpoint = async (): Promise<string> => (await request("/api/log/checkpoint")).text();
+
+/** The node's verifier key for its checkpoints, as C2SP writes it. */
+export const getKey = async (): Promise<string> => (await request("/api/log/key")).text();
+
+/** Hashes, in base64, that prove the log of `to` entries to continue the log of `from` entries. */
+export const getConsistency = async (from: number, to: number): Promise<string[]> =>
+  (await get<{ path: string[] }>(`/api/log/consistency?from=${from}&to=${to}`)).path;
 
 /** Sets one property; with an `etag` only if nobody changed the twin since (409 or 412 else). */
 export async function patchTwin(id: string, etag: string | null, property: string, value: unknown): Promise<void> {

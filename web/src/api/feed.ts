@@ -53,9 +53,10 @@ export function follow(start: number, events: FeedEvents): () => void {
         mine.close(); // onclose asks again from `next`
         return;
       }
-      if (judged.what === "repeat") return;
-      next = judged.next;
-      events.frame(judged.frame);
+      if (judged.what === "take") {
+        next = judged.next;
+        events.frame(judged.frame);
+      }
       events.link(frame.size > frame.next ? "catching-up" : "live");
     };
     mine.onclose = () => {

@@ -1,6 +1,6 @@
 /** The log under it all: its size, its root, and the signed checkpoint that anyone can verify. */
 import { useState } from "react";
-import { getCheckpoint } from "../api/api.ts";
+import { examine, type Findings } from "../log/watch.ts";
 import { useStore } from "../state/store.ts";
 import { number } from "../text/format.ts";
 import { Popover } from "./Popover.tsx";
@@ -8,7 +8,7 @@ import { Popover } from "./Popover.tsx";
 export function LogRoot() {
   const space = useStore((state) => state.space);
   const size = useStore((state) => state.size);
-  const [checkpoint, setCheckpoint] = useState<string | null>(null);
+  const [found, setFound] = useState<Findings | null>(null);
   const [copied, setCopied] = useState<string | null>(null);
   const root = space?.root ?? "";
   const copy = async (what: string, text: string): Promise<void> => {
@@ -21,8 +21,8 @@ export function LogRoot() {
     window.setTimeout(() => setCopied(null), 1500);
   };
   const read = (): void => {
-    getCheckpoint().then(setCheckpoint, (error: unknown) =>
-      setCheckpoint(error instanceof Error ? error.message : String(error)),
+    examine().then(setFound, (error: unknown) =>
+      setFound({ note: "", findings: [{ good: false, text: error instanceof Error ? error.message : String(error) }] }),
     );
   };
   return (
@@ -31,20 +31,27 @@ export function LogRoot() {
         Log, {number(size)} entries
         <Popover label="verify" title="Signed checkpoint" onOpen={read}>
           <p>
-            This note commits to every entry so far. Its third line is the root of the Merkle tree over all of them; the
-            last is the node's Ed25519 signature.
+            This note commits to every entry so far: its third line is the root of the Merkle tree over all of them.
+            Your browser checked it just now:
           </p>
-          <pre>{checkpoint ?? "…"}</pre>
+          <ul className="findings">
+            {(found?.findings ?? []).map((finding) => (
+              <li key={finding.text} className={finding.good ? "is-good" : "is-bad"}>
+                {finding.text}
+              </li>
+            ))}
+          </ul>
+          <pre>{found?.note.trim() || "…"}</pre>
           <p>
-            Check all of it, offline: <code>ectype log verify SPACE</code>
+            All of it, every entry and signature, offline: <code>ectype log verify SPACE</code>
           </p>
           <button
             type="button"
             className="quiet"
-            disabled={!checkpoint}
-            onClick={() => void copy("note", checkpoint ?? "")}
+            disabled={!found?.note}
+            onClick={() => void copy("note", found?.note ?? "")}
           >
-            {copied === "note" ? "Copied" : "Copy"}
+            {copied === "note" ? "Copied" : "Copy the checkpoint"}
           </button>
         </Popover>
       </small>

@@ -1,5 +1,5 @@
 /** One strip chart: lines and bands over the shared window, with a shared cursor; drag zooms, double click follows again. */
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type CSSProperties, type ReactNode, useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { shownTime, useStore } from "../state/store.ts";
@@ -69,7 +69,7 @@ export function Strip(props: StripProps) {
         width: Math.max(120, element.clientWidth),
         height,
         ms: 1,
-        padding: [8, 8, 0, 0],
+        padding: [8, 14, 0, 0],
         legend: { show: false },
         cursor: {
           drag: { x: true, y: false, setScale: false },
@@ -181,7 +181,7 @@ export function Strip(props: StripProps) {
               <span
                 key={trace.label}
                 className={trace.dash ? "key is-dashed" : "key"}
-                style={{ color: `var(--${trace.color})` }}
+                style={{ "--key": `var(--${trace.color})` } as CSSProperties}
               >
                 {trace.label}
                 {row !== null && <b>{number(value, trace.digits ?? 0)}</b>}

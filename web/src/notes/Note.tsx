@@ -36,7 +36,7 @@ export default function Note({ id, name }: { id: string; name: string }) {
         extensions: [
           keymap.of([...yUndoManagerKeymap, ...defaultKeymap]),
           EditorView.lineWrapping,
-          EditorView.contentAttributes.of({ "aria-label": `Shared note on ${name}`, "data-testid": "note-editor" }),
+          EditorView.contentAttributes.of({ "aria-label": `Shared note on ${name}` }),
           placeholder("Write what the next person should know. Everyone here sees it at once."),
           yCollab(text, provider.awareness, { undoManager: undo }),
         ],
@@ -71,7 +71,7 @@ export default function Note({ id, name }: { id: string; name: string }) {
               : "shared, saved as you write"}
         </small>
       </h3>
-      <div ref={holder} className="editor" />
+      <div ref={holder} className="editor" data-testid="note-editor" />
     </section>
   );
 }

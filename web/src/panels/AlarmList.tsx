@@ -44,7 +44,9 @@ export function AlarmList({ twin }: { twin?: string }) {
                 onClick={() => visit(alarm.twin, alarm.since_ms + 20 * 60_000)}
               >
                 <i className="dot" />
-                <span className="alarm-text">{alarm.text}</span>
+                <span className="alarm-text">
+                  {stands && alarm.until_ms !== null ? `${alarm.twin} stood still then` : alarm.text}
+                </span>
                 <span className="alarm-when">
                   {moment(alarm.since_ms)} · {stands ? "for " : ""}
                   {duration(end - alarm.since_ms)}

@@ -4,8 +4,10 @@
  * Positions and distances of the turbines are true. Fields, woods and hills are scenery: the recorded elevation is the
  * same 411 m for all four, so the farm itself stands on level ground.
  */
+import { useFrame } from "@react-three/fiber";
 import { useMemo } from "react";
 import { MeshLambertMaterial, PlaneGeometry, type WebGLProgramParametersWithUniforms } from "three";
+import { air } from "./atmosphere.ts";
 
 const FLAT = 1500; // metres around the centre without any relief
 
@@ -44,16 +46,19 @@ vec3 fields(vec2 p) {
     : vec3(0.50, 0.42, 0.32);
   float furrow = sin((p.x * (0.6 + tint) + p.y * (1.1 - tint)) * 0.9);
   color *= 1.0 + 0.025 * furrow * (1.0 - smoothstep(0.4, 2.0, fwidth(p.x) + fwidth(p.y)));
-  float hedge = 1.0 - smoothstep(0.008, 0.022, next - near);
-  return mix(color, vec3(0.25, 0.30, 0.18), hedge * 0.55);
+  float hedge = 1.0 - smoothstep(0.004, 0.014, next - near);
+  return mix(color, vec3(0.25, 0.30, 0.18), hedge * 0.5);
 }`;
 
+const night = { value: 0 };
+
 function dress(shader: WebGLProgramParametersWithUniforms): void {
+  shader.uniforms.uNight = night;
   shader.vertexShader = shader.vertexShader
     .replace("#include <common>", "#include <common>\nvarying vec3 vPlace;")
     .replace("#include <begin_vertex>", "#include <begin_vertex>\nvPlace = (modelMatrix * vec4(position, 1.0)).xyz;");
   shader.fragmentShader = shader.fragmentShader
-    .replace("#include <common>", `#include <common>\nvarying vec3 vPlace;\n${colours}`)
+    .replace("#include <common>", `#include <common>\nvarying vec3 vPlace;\nuniform float uNight;\n${colours}`)
     .replace(
       "#include <color_fragment>",
       /* glsl */ `
@@ -61,6 +66,8 @@ function dress(shader: WebGLProgramParametersWithUniforms): void {
       float far = length(vPlace.xz);
       float fade = 1.0 - smoothstep(900.0, 1700.0, far);
       land = mix(land, vec3(0.86, 0.9, 0.86), fade * (0.10 * lines(vPlace.xz, 100.0, 0.35) + 0.16 * lines(vPlace.xz, 500.0, 0.6)));
+      // Colours fade in the dark before shapes do.
+      land = mix(land, vec3(dot(land, vec3(0.3, 0.59, 0.11))) * vec3(0.86, 0.96, 1.1), 0.62 * uNight);
       diffuseColor.rgb = land;`,
     );
 }
@@ -79,5 +86,8 @@ export function Ground() {
     made.onBeforeCompile = dress;
     return made;
   }, []);
+  useFrame(() => {
+    night.value = air.light.night;
+  });
   return <mesh geometry={geometry} material={material} receiveShadow />;
 }

@@ -36,20 +36,20 @@ export function Instruments() {
   }, [from]);
   return (
     <div className="instruments">
-      <svg viewBox="-34 -34 68 68" role="img" aria-label={`Wind from ${heading(from)}`}>
+      <svg viewBox="-35 -35 70 70" role="img" aria-label={`Wind from ${heading(from)}`}>
         <circle r="31" className="rose-face" />
         <g ref={rose}>
           {Array.from({ length: 24 }, (_, i) => (
-            <line key={i} y1={-30} y2={i % 6 ? -27.5 : -24} transform={`rotate(${i * 15})`} className="rose-tick" />
+            <line key={i} y1={-30} y2={i % 6 ? -28 : -25} transform={`rotate(${i * 15})`} className="rose-tick" />
           ))}
-          <path d="M0-21 3.4-14H-3.4Z" className="rose-north" />
-          <text y="-6" className="rose-n">
+          <path d="M0-33 4-24.5H-4Z" className="rose-north" />
+          <text y="-15" className="rose-n">
             N
           </text>
         </g>
         {from !== null && (
           <g ref={needle}>
-            <path d="M0-14 0 21M-4.5-19.5 0-13 4.5-19.5M-4.5-25 0-18.5 4.5-25" className="rose-wind" />
+            <path d="M0-13 0 14M-4.5 8.5 0 14 4.5 8.5" className="rose-wind" />
           </g>
         )}
       </svg>

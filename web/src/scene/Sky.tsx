@@ -25,12 +25,15 @@ void main() {
   float dawn = 1.0 - smoothstep(0.0, 0.45, abs(uSun.y));
   color += uSunColor * (0.35 * pow(toSun, 24.0) + 0.22 * dawn * pow(toSun, 4.0)) * (1.0 - uNight) * (1.0 - 0.5 * h);
   color = mix(color, vec3(1.0, 0.97, 0.9), smoothstep(0.99955, 0.9998, toSun) * smoothstep(-0.02, 0.01, uSun.y));
-  vec3 cell = floor(way * 190.0);
-  float star = step(0.9972, hash(cell)) * smoothstep(0.55, 0.1, length(fract(way * 190.0) - 0.5));
-  color += star * uNight * uNight * smoothstep(0.02, 0.3, way.y) * (0.35 + 0.5 * hash(cell + 1.0));
+  vec3 cell = floor(way * 240.0);
+  float star = step(0.988, hash(cell)) * smoothstep(0.32, 0.0, length(fract(way * 240.0) - 0.5));
+  color += star * uNight * uNight * smoothstep(0.0, 0.25, way.y) * (0.25 + 0.75 * hash(cell + 1.0));
   gl_FragColor = vec4(color, 1.0);
   #include <colorspace_fragment>
 }`;
+
+// At night the air is lit as a film would light it: bright enough to see the machines, blue enough to be night.
+const moonlit = new Color("#6d86ad");
 
 export function Sky({ shadows, shadowSize }: { shadows: boolean; shadowSize: number }) {
   const scene = useThree((state) => state.scene);
@@ -91,7 +94,10 @@ export function Sky({ shadows, shadowSize }: { shadows: boolean; shadowSize: num
       }
     }
     if (dome.current) {
-      dome.current.color.copy(light.skyTop).lerp(light.skyLow, 0.45);
+      dome.current.color
+        .copy(light.skyTop)
+        .lerp(light.skyLow, 0.45)
+        .lerp(moonlit, 0.85 * light.night);
       dome.current.groundColor.copy(light.ground);
       dome.current.intensity = light.ambient * 1.15;
     }

@@ -18,9 +18,9 @@ export interface Light {
 
 // Sun elevation in degrees, then: zenith, horizon, sunlight, sun strength, ambient.
 const hours: readonly (readonly [number, string, string, string, number, number])[] = [
-  [-18, "#070d1c", "#16243a", "#aebfe0", 0.9, 1.5],
-  [-8, "#0d1a35", "#2a3d5a", "#aebfe0", 0.9, 1.5],
-  [-3, "#27406b", "#b07d80", "#d3a59c", 0.9, 1.4],
+  [-18, "#0a1226", "#1c2c46", "#b9c9e6", 1.2, 1.1],
+  [-8, "#101f3f", "#31466a", "#b9c9e6", 1.2, 1.1],
+  [-3, "#27406b", "#b07d80", "#d3a59c", 1.1, 1.25],
   [1, "#4f79ad", "#f0b98f", "#ffb880", 1.7, 1.35],
   [7, "#5f98d0", "#efdcc3", "#ffdfb5", 2.8, 1.4],
   [18, "#5a9cd8", "#d9e7ec", "#fff1dc", 3.3, 1.5],

@@ -19,6 +19,9 @@ export interface Motion {
   pitch: number;
 }
 
+/** How many frames were drawn since the page was opened. */
+export const frames = { drawn: 0 };
+
 const motions = new Map<string, Motion>();
 
 export function motionOf(id: string): Motion {
@@ -47,6 +50,7 @@ function target(turbine: Turbine): { rpm: number; yaw: number; pitch: number } {
 
 /** Moves all turbines on by `dt_s` of wall time. */
 export function advanceMotion(dt_s: number): void {
+  frames.drawn += 1;
   const ease = 1 - Math.exp(-dt_s / 0.7);
   for (const turbine of turbines(get().twins)) {
     const motion = motionOf(turbine.id);
