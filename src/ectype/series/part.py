@@ -1,7 +1,7 @@
 """A part: sorted rows as one Parquet file, of which a question reads only what it must.
 
     columns    series dictionary<utf8>, at timestamp[ns, UTC], value double, std double (when any row has one)
-    order      by series name, then time; row groups of at most 64k rows with statistics; page checksums
+    order      by series name, then time; row groups of 16k rows with statistics; page checksums
     metadata   "ectype.series": {"names", "starts", "first_ns", "last_ns"}: where each series' rows are, and from when
 
 Any Parquet reader can read it. A file never changes once it has its name. Of each open part, memory holds the
@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from ectype.errors import Damaged
 from ectype.series.run import Run
 from ectype.series.samples import Samples
-from ectype.values.block import Int32s, Int64s
+from ectype.values.block import Float64s, Int32s, Int64s
 
-ROW_GROUP = 32_768
+ROW_GROUP = 16_384
 _Number = TypeVar("_Number", np.int64, np.float64)
 _INDEX = b"ectype.series"
 _FIELDS = [
@@ -164,12 +164,12 @@ def write_part(path: Path, run: Run, names: Sequence[str], row_group: int = ROW_
         pa.array(run.value[rows]),
     ]
     fields = list(_FIELDS)
-    encodings = {"at": "DELTA_BINARY_PACKED", "value": "BYTE_STREAM_SPLIT"}
+    encodings = {"at": "DELTA_BINARY_PACKED", "value": _encoding(run.value)}
     if run.std is not None:
         std = run.std[rows]
         columns.append(pa.array(std, mask=np.isnan(std)))
         fields.append(_STD)
-        encodings["std"] = "BYTE_STREAM_SPLIT"
+        encodings["std"] = _encoding(run.std)
     schema = pa.schema(fields, metadata={_INDEX: msgspec.json.encode(index)})
     partial = path.with_name(f"{path.name}.new")
     pq.write_table(
@@ -222,6 +222,15 @@ def open_part(folder: Path, info: PartInfo, identify: Callable[[str], int]) -> P
         metadata,
         set(),
     )
+
+
+def _encoding(column: Float64s) -> str:
+    """Readings of few digits repeat, which zstd sees best in plain doubles; other ones it packs better by byte planes.
+
+    Measured on a million rows, bytes/sample plain and split: two decimals 2.6 and 5.0, full precision 7.6 and 6.5.
+    """
+    some = column[:: max(1, len(column) // 16_384)]
+    return "PLAIN" if len(np.unique(some)) < 0.9 * len(some) else "BYTE_STREAM_SPLIT"
 
 
 def _ranges(start: Int64s, stop: Int64s) -> Int64s:
