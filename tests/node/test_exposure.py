@@ -18,7 +18,7 @@ def test_this_machine_alone_needs_nothing(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
 def test_other_machines_need_a_token_and_tls_and_the_refusal_says_how(host: str) -> None:
-    with pytest.raises(Refused, match="--token-file FILE .* --tls-cert CERT.pem --tls-key KEY.pem"):
+    with pytest.raises(Refused, match=r"--token-file FILE .* --tls-cert CERT.pem --tls-key KEY.pem"):
         expose(host)
 
 
@@ -44,7 +44,7 @@ def test_a_token_that_is_easy_to_guess_or_to_get_wrong_is_refused(tmp_path: Path
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="nowhere"):
         expose("127.0.0.1", tmp_path / "nowhere")
-    with pytest.raises(Misconfigured, match="--tls-cert .*nowhere"):
+    with pytest.raises(Misconfigured, match=r"--tls-cert .*nowhere"):
         expose("127.0.0.1", None, tmp_path / "nowhere", tmp_path / "nowhere")
     with pytest.raises(Misconfigured, match="both"):
         expose("127.0.0.1", None, tmp_path / "x", None)

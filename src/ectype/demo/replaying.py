@@ -16,7 +16,7 @@ from ectype.demo.space import Recording
 from ectype.errors import Unavailable
 from ectype.node.view import View
 
-BACKFILL_NS = 21 * 86_400 * 10**9
+BACKFILL_NS = (22 * 86_400 + 45_000) * 10**9  # to the windy noon of 27 December 2014, before two turbines stop
 _STEP_NS = 600 * 10**9
 _logger = logging.getLogger("ectype.demo")
 

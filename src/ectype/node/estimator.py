@@ -41,7 +41,7 @@ class Estimator:
         self._folder = folder
         self._cache = folder / "kernels"
         self._clock = clock
-        self._child: asyncio.subprocess.Process | None = None
+        self.child: asyncio.subprocess.Process | None = None
         self.following: tuple[str, ...] = ()
         self.through = 0
 
@@ -130,13 +130,13 @@ class Estimator:
             stdout=asyncio.subprocess.PIPE,
             limit=1 << 26,
         )
-        self._child = child
+        self.child = child
         if child.stdin is None or child.stdout is None:
             raise Unavailable("the estimator's process has no pipes")
         return child.stdout, child.stdin
 
     async def _end_child(self) -> None:
-        child, self._child, self.following = self._child, None, ()
+        child, self.child, self.following = self.child, None, ()
         if child is None or child.returncode is not None:
             return
         if child.stdin is not None:

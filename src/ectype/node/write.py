@@ -1,13 +1,14 @@
 """How a person's decision becomes an entry: checked against types and graph, signed, appended, seen.
 
-Decisions about different things do not wait for each other; two about the same twin are ordered by
-compare-and-swap on its last index, so a check is never about a twin that has changed since.
+Decisions about different things do not wait for each other and share one flush of the disk. Two about the
+same twin take turns, and each is appended with the twin's last index as its expectation: a check is never
+about a twin that has changed since, whoever changed it.
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast, final
+from weakref import WeakValueDictionary
 
 from ectype.clock import Clock
 from ectype.errors import Conflict
@@ -21,7 +22,7 @@ from ectype.trust.access import Principal
 from ectype.trust.keys import Signer
 from ectype.values.canonical import canonical
 
-_TRIES = 16
+_TRIES = 100
 
 
 @final
@@ -45,6 +46,7 @@ class Writer:
         self._signer = signer
         self._clock = clock
         self._structure = asyncio.Lock()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def write(self, who: Principal, draft: Draft, if_match: int | None = None) -> int:
         """Append `draft` and return its index, once every fold has it.
@@ -52,17 +54,11 @@ class Writer:
         if_match: the last index that the subject must have; without it, the newest is taken.
         Raises what `check_write` does, and Conflict when `if_match` is not the subject's last index any more.
         """
-        if draft.kind == "twin.patch":
-            return await self._write(who, draft, if_match)
-        async with self._structure:  # puts and deletes look at other twins too: one at a time
-            return await self._write(who, draft, if_match)
-
-    async def write_all(self, who: Principal, drafts: Sequence[Draft]) -> int:
-        """Write several that build on each other, in order; the index of the last."""
-        last = -1
-        for draft in drafts:
-            last = await self.write(who, draft)
-        return last
+        async with self._turns.setdefault(draft.subject, asyncio.Lock()):
+            if draft.kind == "twin.patch":
+                return await self._write(who, draft, if_match)
+            async with self._structure:  # puts and deletes look at other twins too: one at a time
+                return await self._write(who, draft, if_match)
 
     async def _write(self, who: Principal, draft: Draft, if_match: int | None) -> int:
         body = canonical(cast(Any, draft.body))
@@ -83,7 +79,8 @@ class Writer:
             try:
                 indices = await self._log.append([entry], expected={draft.subject: last})
             except Conflict:
-                continue  # somebody was first: look again
+                await asyncio.sleep(0)  # somebody was first: look again
+                continue
             await self._follower.reach(indices.stop)
             return indices.start
         raise Conflict(f"{draft.subject} changes too fast to be written; try again", self._log.last(draft.subject))
