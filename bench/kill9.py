@@ -165,12 +165,15 @@ def main(kills: int, seed: int, folder: Path | None, max_s: float) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="3 kills, for CI")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="on which disk (default: the temporary folder)")
     parser.add_argument("--max-s", type=float, default=0.6, help="the longest that a child lives under load")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.quick:
+        options.kills, options.max_s = 3, 0.15
     if options.child:
         asyncio.run(child(options.child))
     else:
