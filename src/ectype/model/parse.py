@@ -229,12 +229,26 @@ def _interface(draft: _Draft, made: Mapping[str, Interface], problems: list[Prob
         display_name=draft.display_name,
         description=draft.description,
         comment=draft.comment,
-        document=document.raw if "@context" in document.raw else {**_context(document), **document.raw},
+        document=_alone(document),
     )
 
 
-def _context(document: _Document) -> dict[str, JSON]:
-    return {"@context": f"dtmi:dtdl:context;{document.language.version}"}
+def _alone(document: _Document) -> dict[str, JSON]:
+    """The document as one that stands by itself: with its context, and others inside it named by their ids."""
+    raw = dict(document.raw)
+    raw.setdefault("@context", f"dtmi:dtdl:context;{document.language.version}")
+    if "extends" in raw:
+        raw["extends"] = [part.get("@id") if isinstance(part, dict) else part for part in listing(raw["extends"])]
+    if "contents" in raw:
+        raw["contents"] = [_with_named_interface(part) for part in listing(raw["contents"])]
+    return raw
+
+
+def _with_named_interface(content: JSON) -> JSON:
+    if not isinstance(content, dict) or "Component" not in listing(content.get("@type")):
+        return content
+    schema = content.get("schema")
+    return {**content, "schema": schema["@id"]} if isinstance(schema, dict) and "@id" in schema else content
 
 
 def _depth(extends: tuple[str, ...], made: Mapping[str, Interface]) -> int:

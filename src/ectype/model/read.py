@@ -147,13 +147,13 @@ class Reader:
 
     def schema(self, raw: JSON, where: str, depth: int = 1) -> Schema:
         """A schema given by short name, by id or in place."""
-        if depth > self.language.schema_depth:
-            self.problem(where, f"schemas nest more than {self.language.schema_depth} deep; make it flatter")
-            return _UNREAD
         if isinstance(raw, str):
             return self._schema_of(raw, where, depth)
         if not isinstance(raw, dict):
             self.problem(where, f"needs a schema; write one of {', '.join(PRIMITIVES)}")
+            return _UNREAD
+        if depth > self.language.schema_depth:
+            self.problem(where, f"schemas nest more than {self.language.schema_depth} deep; make it flatter")
             return _UNREAD
         kind, _ = self._kind(raw, _COMPLEX, where)
         if kind is None:
