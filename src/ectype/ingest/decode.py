@@ -6,9 +6,10 @@ A message is taken whole or set aside whole.
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import final
+from functools import lru_cache
+from typing import cast, final
 
 import msgspec
 import numpy as np
@@ -19,6 +20,9 @@ from ectype.sources.readings import NO_VALUE, address, instant, number, parts, p
 from ectype.values.block import Block
 
 KEPT_PAYLOAD = 64 << 10
+_REMEMBERED_LENGTH = 512
+_FLOAT = {float}
+_NUMBERS = {float, int, bool}
 
 Known = Callable[[str, str], str | None]
 """(twin, property) -> None if a source may measure it, else one sentence that says why not."""
@@ -50,53 +54,108 @@ class Decoded:
 
 def decode(messages: Sequence[Message], known: Known) -> Decoded:
     """Understand `messages`. `known` is asked once per property and batch, so it may change between batches."""
-    names: dict[str, int] = {}
-    objects: dict[str, dict[str, int]] = {}  # topic -> property -> number of the series
-    singles: dict[str, dict[str, int]] = {}  # topic -> "" -> number of the series that the topic names
-    which: list[int] = []
-    at: list[int] = []
-    value: list[float] = []
+    batch = _Batch(known)
     aside: list[SetAside] = []
     for message in messages:
-        mark = len(which)
+        mark = len(batch.which)
         try:
-            values, whole, t = parts(payload_of(message))
-            at_ns = message.at_ns if t is None else instant(t)
-            topic = message.topic
-            by_topic = objects if whole else singles
-            slots = by_topic.get(topic)
-            if slots is None:
-                if topic.startswith("ectype/"):
-                    raise Invalid("topics below ectype/ are the node's own; change a property through its API instead")
-                slots = by_topic[topic] = {}
-            for name, item in values.items():
-                if item is None:
-                    continue
-                slot = slots.get(name)
-                if slot is None:
-                    slot = slots[name] = _slot(topic, name, whole, names, known)
-                which.append(slot)
-                value.append(item if type(item) is float else number(name if whole else topic.rpartition("/")[2], item))
-                at.append(at_ns)
-            if len(which) == mark:
-                raise Invalid(NO_VALUE)
+            batch.add(message)
         except Invalid as error:
-            del which[mark:], value[mark:], at[mark:]
+            batch.cut(mark)
             aside.append(_aside(message, str(error)))
-    block = Block(tuple(names), np.array(which, np.int32), np.array(at, np.int64), np.array(value, np.float64))
-    return Decoded(block, tuple(aside))
+    return Decoded(batch.block(), tuple(aside))
 
 
-def _slot(topic: str, name: str, whole: bool, names: dict[str, int], known: Known) -> int:
-    """The number of a series that this batch has not met yet."""
+@final
+class _Batch:
+    """Columns that grow message by message.
+
+    A source sends the same properties again and again, so what a topic and the names in its payload come to is
+    remembered as a shape: the numbers of their series. A message of a known shape with plain numbers is three
+    list extensions; everything else goes value by value.
+    """
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._names: dict[str, int] = {}
+        self._shapes: dict[tuple[str, ...], list[int]] = {}
+        self.which: list[int] = []
+        self.value: list[float] = []
+        self.at: list[int] = []
+
+    def add(self, message: Message) -> None:
+        """Take in one message; if it is Invalid, some of it may be in the columns until `cut`."""
+        values, whole, t = parts(payload_of(message))
+        at_ns = message.at_ns if t is None else instant(t)
+        shape = (message.topic, *values) if whole else (message.topic, "", "")  # no object names a thing twice
+        slots = self._shapes.get(shape)
+        if slots is not None:
+            numbers = _plain_numbers(values.values())
+            if numbers is not None:
+                self.which += slots
+                self.value += numbers
+                self.at += [at_ns] * len(slots)
+                return
+        self._add_one_by_one(message.topic, values, whole, at_ns, shape)
+
+    def cut(self, mark: int) -> None:
+        """Forget the samples from `mark` on."""
+        del self.which[mark:], self.value[mark:], self.at[mark:]
+
+    def block(self) -> Block:
+        """What was taken in."""
+        which, at = np.array(self.which, np.int32), np.array(self.at, np.int64)
+        return Block(tuple(self._names), which, at, np.array(self.value, np.float64))
+
+    def _add_one_by_one(
+        self, topic: str, values: dict[str, object], whole: bool, at_ns: int, shape: tuple[str, ...]
+    ) -> None:
+        if topic.startswith("ectype/"):
+            raise Invalid("topics below ectype/ are the node's own; change a property through its API instead")
+        slots: list[int] = []
+        for name, item in values.items():
+            if item is not None:
+                slots.append(self._slot(topic, name, whole))
+                self.value.append(number(name if whole else topic.rpartition("/")[2], item))
+        if not slots:
+            raise Invalid(NO_VALUE)
+        self.which += slots
+        self.at += [at_ns] * len(slots)
+        if len(slots) == len(values):
+            self._shapes[shape] = slots
+
+    def _slot(self, topic: str, name: str, whole: bool) -> int:
+        """The number of a series, a new one if this batch has not met it."""
+        remembered = len(topic) + len(name) <= _REMEMBERED_LENGTH
+        twin, property_name, series = (_series if remembered else _series.__wrapped__)(topic, name, whole)
+        slot = self._names.get(series)
+        if slot is None:
+            reason = self._known(twin, property_name)
+            if reason is not None:
+                raise Invalid(reason)
+            slot = self._names[series] = len(self._names)
+        return slot
+
+
+def _plain_numbers(values: Collection[object]) -> Collection[float] | None:
+    """`values` if all are numbers that a double can hold, else None."""
+    kinds = {*map(type, values)}
+    if kinds == _FLOAT:
+        return cast(Collection[float], values)
+    if kinds <= _NUMBERS:
+        try:
+            return [*map(float, cast(Collection[float], values))]
+        except OverflowError:
+            return None
+    return None
+
+
+@lru_cache(maxsize=65_536)
+def _series(topic: str, name: str, whole: bool) -> tuple[str, str, str]:
+    """(twin, property, series) of a value; `name` is what the payload calls it, if it is a `whole` object."""
     twin, of_topic = address(topic, whole)
     name = name if whole else of_topic
-    series = series_of(twin, name)
-    if series not in names:
-        reason = known(twin, name)
-        if reason is not None:
-            raise Invalid(reason)
-    return names.setdefault(series, len(names))
+    return twin, name, series_of(twin, name)
 
 
 def _aside(message: Message, reason: str) -> SetAside:

@@ -174,6 +174,7 @@ class Reader:
         n = len(data)
         topics, source, limit = self._topics, self.source, self._max
         run: Publishes | None = None
+        acks: list[int] | None = None
         messages: list[Message] = []
         flags = pubacks = bytearray()
         while i + 2 <= n:
@@ -228,8 +229,15 @@ class Reader:
                 flags.append(head)
                 i = end
                 run.size = i - start
+            elif head == 0x40 and length == 2 and data[j : j + 2] != b"\0\0":
+                if acks is None or run is not None:
+                    run = None
+                    acks = []
+                    packets.append(PubAcks(acks))
+                acks.append(data[j] << 8 | data[j + 1])
+                i = end
             else:
-                run = None
+                run = acks = None
                 self._rare(head, data[j:end], packets)
                 source = self.source
                 i = end
@@ -262,11 +270,7 @@ class Reader:
                 self._over = connect.level != 4
                 self.source = connect.client_id or self.source
             case 4:
-                last = packets[-1] if packets else None
-                if isinstance(last, PubAcks):
-                    last.ids.append(_packet_id(body, kind))
-                else:
-                    packets.append(PubAcks([_packet_id(body, kind)]))
+                packets.append(PubAcks([_packet_id(body, kind)]))  # a sound one was met on the hot path
             case 6:
                 packets.append(PubRel(_packet_id(body, kind)))
             case 8:
@@ -460,4 +464,6 @@ def topic_field(topic: str) -> bytes:
 def publish_head(topic: bytes, payload_size: int, qos: int, retain: bool) -> bytes:
     """A PUBLISH up to where the packet id (QoS 1) or the payload (QoS 0) follows; `topic` is a topic_field."""
     size = len(topic) + payload_size + (2 if qos else 0)
+    if size < 128:
+        return bytes((0x30 | qos << 1 | retain, size)) + topic
     return bytes((0x30 | qos << 1 | retain,)) + remaining_length(size) + topic
