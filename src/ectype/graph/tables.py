@@ -106,7 +106,7 @@ def _open_reason(path: Path, log: Readable | None) -> str | None:
         if marks != (_APPLICATION, VERSION):
             return "is of another version"
         size, root = db.execute("SELECT size, root FROM state").fetchone()
-        if log is not None and (size > log.size or root != log.root(size)):
+        if log is not None and size and (size > log.size or root != log.root(size)):
             return "is not of this log"
     except (sqlite3.DatabaseError, TypeError):
         return "is damaged"
