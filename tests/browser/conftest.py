@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+PATIENCE_MS = 60_000  # software rendering on two busy cores
+expect.set_options(timeout=PATIENCE_MS)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 STATIC = Path(__file__).parents[2] / "src" / "ectype" / "server" / "static" / "index.html"
@@ -59,7 +62,7 @@ class Visitor:
     def __init__(self, browser: Browser, url: str, **context: object) -> None:
         self.context = browser.new_context(viewport={"width": 1280, "height": 860}, **context)  # type: ignore[arg-type]
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(30_000)
+        self.page.set_default_timeout(PATIENCE_MS)
         self.errors: list[str] = []
         self.elsewhere: list[str] = []
         origin = url.rstrip("/")

@@ -1,0 +1,1 @@
+"""Shared documents: rooms in which several people write at the same time."""

@@ -1,0 +1,1 @@
+"""The server: HTTP, WebSocket and the pages, over views of a space."""

@@ -3,7 +3,7 @@
 Columns: series dictionary<int32, utf8>, at timestamp[ns, UTC], value float64, and std float64 (nullable)
 when the block claims any. Metadata of the schema: whatever the author adds, as text.
 """
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
 
 from collections.abc import Mapping
 
