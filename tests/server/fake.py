@@ -1,7 +1,8 @@
 """A view with a little made-up wind farm behind it, and ways to speak to the application over it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,6 @@ def ask(
     path: str,
     method: str = "GET",
     base: str = "http://127.0.0.1:8787",
-    then: Callable[[httpx.Response], Any] = lambda response: response,
     **options: Any,
 ) -> httpx.Response:
     """One request to the application, without a socket."""
@@ -178,7 +178,7 @@ def ask(
     async def play() -> httpx.Response:
         transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 50_000))
         async with httpx.AsyncClient(transport=transport, base_url=base) as client:
-            return then(await client.request(method, path, **options))
+            return await client.request(method, path, **options)
 
     return asyncio.run(play())
 
@@ -189,3 +189,93 @@ def message_of(response: httpx.Response) -> str:
     assert set(body) == {"error"}
     assert set(body["error"]) == {"code", "message"}
     return str(body["error"]["message"])
+
+
+class Closed(Exception):
+    """The server closed the socket, or refused it with an HTTP status."""
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class Socket:
+    """A WebSocket to the application, without a network. With `stuck`, the client stops reading."""
+
+    def __init__(self, app: Starlette, path: str, headers: Mapping[str, str] | None = None) -> None:
+        route, _, query = path.partition("?")
+        named = {"host": "127.0.0.1:8787", **(headers or {})}
+        self._scope = {
+            "type": "websocket",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "scheme": "ws",
+            "path": route,
+            "raw_path": route.encode(),
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+            "client": ("127.0.0.1", 50_000),
+            "server": ("127.0.0.1", 8787),
+            "subprotocols": [],
+            "extensions": {"websocket.http.response": {}},
+        }
+        self._app = app
+        self._to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._reads = asyncio.Event()
+        self._reads.set()
+
+    async def __aenter__(self) -> "Socket":
+        self._to_app.put_nowait({"type": "websocket.connect"})
+        self.task = asyncio.create_task(self._app(self._scope, self._to_app.get, self._send))
+        answer = await self._from_app.get()
+        if answer["type"] != "websocket.accept":
+            await self.task
+            raise Closed(answer.get("status", 0))
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.leave()
+        self._reads.set()
+        await asyncio.wait_for(self.task, 5)
+
+    async def _send(self, message: Any) -> None:
+        await self._reads.wait()
+        self._from_app.put_nowait(message)
+
+    def stop_reading(self) -> None:
+        self._reads.clear()
+
+    def read_on(self) -> None:
+        self._reads.set()
+
+    def leave(self) -> None:
+        self._to_app.put_nowait({"type": "websocket.disconnect", "code": 1001})
+
+    def say(self, message: str | bytes) -> None:
+        key = "text" if isinstance(message, str) else "bytes"
+        self._to_app.put_nowait({"type": "websocket.receive", key: message})
+
+    async def hear(self) -> Any:
+        """The next message; Closed when there is no more."""
+        message = await asyncio.wait_for(self._from_app.get(), 5)
+        if message["type"] == "websocket.close":
+            raise Closed(message["code"], message.get("reason") or "")
+        return message.get("text") if message.get("text") is not None else message["bytes"]
+
+    async def hear_json(self) -> Any:
+        return json.loads(await self.hear())
+
+
+def closing(app: Starlette, path: str, headers: Mapping[str, str] | None = None) -> Closed:
+    """How a socket ends that is not meant to hear anything."""
+
+    async def play() -> Closed:
+        try:
+            async with Socket(app, path, headers) as socket:
+                await socket.hear()
+        except Closed as closed:
+            return closed
+        raise AssertionError("it stayed open")
+
+    return asyncio.run(play())
