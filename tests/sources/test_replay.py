@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ectype.cli.main import run
 from ectype.errors import Invalid, Misconfigured, Refused, Unavailable
 from ectype.sources.base import Message
 from ectype.sources.mqtt_endpoint import MqttEndpoint
-from ectype.sources.replay import Control, Progress, Replay, _Pace, main, read_control, replay
+from ectype.sources.replay import Control, Progress, Replay, _Pace, read_control, replay
 from tests.sources.mqtt_bed import Disk
 from tests.sources.mqtt_wire import free_port
 
@@ -230,7 +231,9 @@ def test_the_process_ends_cleanly_when_it_is_told_to(farm, way):
         endpoint = await MqttEndpoint.start("127.0.0.1", 0, disk.deliver)
         words = [
             "-m",
-            "ectype.sources.replay",
+            "ectype.cli.main",
+            "replay",
+            "--json",
             str(farm),
             "--id",
             "turbine",
@@ -240,7 +243,7 @@ def test_the_process_ends_cleanly_when_it_is_told_to(farm, way):
             str(endpoint.port),
         ]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *words, "--stdin", "--fast-until", "1970-01-01T01:00:00Z", "--columns", "power=kW",
+            sys.executable, *words, "--until-eof", "--fast-until", "1970-01-01T01:00:00Z", "--columns", "power=kW",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         await disk.until(lambda m: len(m) >= 14)
@@ -278,8 +281,13 @@ def test_waiting_costs_nothing(farm):
 
 
 def test_the_command_line_tells_what_is_wrong(farm, capsys):
-    assert main([str(farm), "--id", "turbine", "--time", "when", "--port", "1"]) == 1
+    def asked(*words: str) -> int:
+        with pytest.raises(SystemExit) as end:
+            run(["replay", str(farm), "--id", "turbine", *words])
+        return end.value.code
+
+    assert asked("--time", "when", "--port", "1") == 2
     assert "no column 'when'" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as end:
-        main([str(farm), "--id", "turbine", "--time", "t", "--start", "yesterday"])
-    assert end.value.code == 2
+    assert asked("--time", "t", "--start", "yesterday") == 2
+    assert "--start: 'yesterday' is not a time" in capsys.readouterr().err
+    assert asked("--time", "t", "--port", "1") == 1  # nobody is there

@@ -1,6 +1,6 @@
 """A recording sent over MQTT as its twins would have sent it, at any speed.
 
-    python -m ectype.sources.replay farm.parquet --id turbine --time t --speed 600
+    ectype replay farm.parquet --id turbine --time t --speed 600
 
 It runs in a process of its own and knows nothing of the node but an MQTT port, so it can feed any broker.
 Every message goes at QoS 1 and is remembered until acknowledged; after a lost connection paho sends what was
@@ -13,18 +13,12 @@ Live controls, as topics: ectype/replay/speed (a number, data seconds per second
 
 # pyright: reportUnknownMemberType=false
 
-import argparse
 import json
 import logging
-import os
-import signal
 import ssl
-import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -33,8 +27,8 @@ from typing import Any, final
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from ectype.clock import NS_PER_S, from_iso, to_iso
-from ectype.errors import EctypeError, Invalid, Misconfigured, Refused, Unavailable
+from ectype.clock import NS_PER_S, to_iso
+from ectype.errors import Invalid, Misconfigured, Refused, Unavailable
 from ectype.sources.recording import Recording, Row
 
 log = logging.getLogger("ectype.replay")
@@ -361,90 +355,3 @@ def read_control(topic: str, payload: bytes) -> tuple[str, float | bool]:
         return name, bool(value)
     wanted = "a number above 0" if name == "speed" else "true or false"
     raise Invalid(f"{topic} is {payload[:50]!r}; publish {wanted} to it")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; prints one JSON object per report. Ends at SIGTERM, SIGINT, or when --stdin closes."""
-    parser = argparse.ArgumentParser(
-        "python -m ectype.sources.replay", description="Send a recording over MQTT, at any speed."
-    )
-    add = parser.add_argument
-    add("path", type=Path)
-    add("--id", required=True, help="column that says whose row it is")
-    add("--time", required=True, help="column that says when")
-    add("--columns", help="columns to send, as name or name=property, with commas between")
-    add("--host", default="127.0.0.1")
-    add("--port", type=int, default=1883)
-    add("--prefix", default="replay", help="topics are <prefix>/<id>")
-    add("--speed", type=float, default=1.0, help="data seconds per second")
-    add("--start", type=from_iso)
-    add("--stop", type=from_iso)
-    add("--fast-until", type=from_iso, help="send everything before this time at once")
-    add("--loop", action="store_true")
-    add("--user")
-    add("--password-file", type=Path)
-    add("--cafile", help="use TLS and trust these authorities")
-    add("--stdin", action="store_true", help="end when standard input closes, so as not to outlive who started it")
-    try:
-        given = parser.parse_args(arguments)
-    except EctypeError as error:
-        parser.error(str(error))
-    control = Control()
-
-    def stop(number: int, frame: object) -> None:
-        control.stop()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    if given.stdin:
-        threading.Thread(target=_stop_at_eof, args=(control,), daemon=True).start()
-    try:
-        replay(
-            Replay(
-                path=given.path,
-                id_column=given.id,
-                time_column=given.time,
-                host=given.host,
-                port=given.port,
-                speed=given.speed,
-                start_ns=given.start,
-                stop_ns=given.stop,
-                fast_until_ns=given.fast_until,
-                loop=given.loop,
-                prefix=given.prefix,
-                columns=_columns(given.columns),
-                username=given.user,
-                password=given.password_file.read_text().strip() if given.password_file else None,
-                cafile=given.cafile,
-            ),
-            _print,
-            control,
-        )
-    except EctypeError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-def _print(p: Progress) -> None:
-    at = None if p.at_ns is None else to_iso(p.at_ns)
-    line = {"sent": p.sent, "acknowledged": p.acknowledged, "at": at, "lap": p.lap, "speed": p.speed}
-    print(json.dumps({**line, "paused": p.paused, "connected": p.connected}), flush=True)
-
-
-def _columns(text: str | None) -> dict[str, str] | None:
-    if text is None:
-        return None
-    pairs = [part.strip().partition("=") for part in text.split(",")]
-    return {name: to or name for name, _, to in pairs}
-
-
-def _stop_at_eof(control: Control) -> None:
-    with suppress(OSError):
-        while os.read(0, 4096):  # not sys.stdin: its lock, held by a daemon thread, would abort the interpreter's end
-            pass
-    control.stop()
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
