@@ -44,3 +44,30 @@ def test_one_connection_cannot_fill_the_room() -> None:
         Presences().hear("ada", [Presence(n, 0, "{}") for n in range(65)])
     with pytest.raises(Invalid, match="at most 16384"):
         Presences().hear("ada", [Presence(1, 0, '"' + "x" * 20_000 + '"')])
+
+
+def test_a_page_that_reconnects_is_back_at_once_with_a_clock_the_others_accept() -> None:
+    room = Presences()
+    room.hear("ada", [Presence(9, 0, "{}")])
+    room.hear("old", [Presence(1, 4, "{}")])
+    room.leave("old")
+    assert room.hear("new", [Presence(1, 4, "{}")]) == (Presence(1, 5, "{}"),)
+    assert room.hear("new", [Presence(1, 5, "{}")]) == ()
+
+
+def test_a_late_echo_of_somebody_who_left_does_not_bring_him_back() -> None:
+    room = Presences()
+    room.hear("bob", [Presence(2, 0, "{}")])
+    room.hear("ada", [Presence(1, 4, "{}")])
+    room.leave("ada")
+    assert room.hear("bob", [Presence(1, 4, "{}")]) == ()
+    assert room.hear("bob", [Presence(1, 4, GONE)]) == ()
+    assert room.all() == (Presence(2, 0, "{}"),)
+
+
+def test_only_so_many_departures_are_remembered() -> None:
+    room = Presences()
+    for client in range(3000):
+        room.hear(client, [Presence(client, 0, "{}")])
+        room.leave(client)
+    assert len(room._departed) == 1024
