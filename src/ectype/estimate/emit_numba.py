@@ -174,10 +174,13 @@ def _source(graph: Graph, shape: Shape, dtype: str, fast: bool) -> str:
         "import math",
         "import numpy as np",
         "from numba import njit, prange",
-        # A call, not a ternary: numba's passes are slow on functions of many basic blocks; LLVM inlines it.
-        "@njit(cache=True)",
-        "def pick(condition, a, b):",
-        "    return a if condition else b",
+        "from numba.extending import intrinsic",
+        # One LLVM select: a ternary would be a branch, which costs numba's passes dear and stops the vectoriser.
+        "@intrinsic",
+        "def pick(typing, condition, a, b):",
+        "    def emit(context, builder, signature, args):",
+        "        return builder.select(*args)",
+        "    return a(condition, a, a), emit",
         f"@njit({options})",
         "def run(belief, constants, events, active, out):",
         "    n = belief.shape[1]",

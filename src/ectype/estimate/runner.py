@@ -11,6 +11,7 @@ has passed that time. Exact late assimilation exists for one filter as a fold (`
 import hashlib
 import io
 import json
+import zipfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, final
@@ -115,7 +116,7 @@ class Runner:
             at_ns, values, done, newest = (arrays[f"pending_{f.name}"] for f in fields(Pending))
             self._pending = Pending(at_ns, values, int(done), int(newest))
             self._state = wind_farm.FarmState(*(arrays[f"state_{f.name}"] for f in fields(wind_farm.FarmState)))
-        except (OSError, ValueError, KeyError, UnicodeDecodeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, UnicodeDecodeError, zipfile.BadZipFile) as error:
             raise Invalid(f"this is no snapshot of a runner: {error}; start without it and replay the log") from error
 
 

@@ -122,8 +122,9 @@ def tell(
     hours = np.where(events.events[:, 1] > 0, np.minimum(events.events[:, 1], _RECORD_S), _RECORD_S) / 3600.0
     made = np.where(np.isfinite(power), np.maximum(power, 0.0) * hours, 0.0)
     missed = np.where(stopped & np.isfinite(expected), np.maximum(expected - np.maximum(power, 0.0), 0.0) * hours, 0.0)
-    produced = state.produced + np.cumsum(made, 0)
-    lost = state.lost + np.cumsum(missed, 0)
+    # Added up tick by tick from the last total: the sum must not depend on where blocks were cut.
+    produced = np.cumsum(np.vstack([state.produced, made]), 0)[1:]
+    lost = np.cumsum(np.vstack([state.lost, missed]), 0)[1:]
     sensors = len(graph.layout.sensors)
     present = events.events[:, -sensors:] > 0
     nis = np.stack([out[:, d + 4 * s + 2] for s in range(sensors)], 1)

@@ -76,14 +76,17 @@ def quantiles(
     share = ((steps - horizons[low]) / (horizons[low + 1] - horizons[low]))[:, None, None]
     wind = wind[low] * (1 - share) + wind[low + 1] * share
     v_out = np.empty((STEPS, len(QUANTILES), x.shape[0]))
-    p_out = np.empty_like(v_out)
+    v = np.empty_like(v_out)
+    at_rest = np.zeros(v_out.shape, bool)
     for t in range(x.shape[0]):
         for k, q in enumerate(QUANTILES):
-            v = v_out[:, k, t] = _at_level(levels, wind[:, :, t], np.full(STEPS, q))
+            v_out[:, k, t] = _at_level(levels, wind[:, :, t], np.full(STEPS, q))
+            v[:, k, t] = v_out[:, k, t]
             if stopped[t]:
-                v = _at_level(levels, wind[:, :, t], (q - stay) / (1.0 - stay))
-            made = from_wind(v, rho[t], performance[t], misalignment[t]) + memory * beyond[t]
-            p_out[:, k, t] = np.where(stopped[t] & (q <= stay), 0.0, np.clip(made, 0.0, rated))
+                v[:, k, t] = _at_level(levels, wind[:, :, t], (q - stay) / (1.0 - stay))
+                at_rest[:, k, t] = q <= stay
+    made = from_wind(v, rho, performance, misalignment) + memory[:, None, None] * beyond
+    p_out = np.where(at_rest, 0.0, np.clip(made, 0.0, rated))
     return v_out, p_out
 
 
