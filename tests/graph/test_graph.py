@@ -1,6 +1,7 @@
 """The graph as a fold: a function of the log, whatever is in the log and whatever happened to its file."""
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -375,3 +376,23 @@ def test_models_are_read_again_after_a_restart(tmp_path: Path) -> None:
 
 def test_bodies_are_read_as_json() -> None:
     assert read_json(b'{"a":[1,2.5,null,true,"x"]}') == {"a": [1, 2.5, None, True, "x"]}
+
+
+def test_a_graph_that_cannot_be_written_goes_back_to_what_its_file_says(tmp_path: Path) -> None:
+    log = log_of_a_farm()
+    graph = Graph.open(tmp_path, log)
+    catch_up(graph, log, upto=10)
+    graph.save()
+    catch_up(graph, log, upto=15)
+    other = sqlite3.connect(file_in(tmp_path))
+    graph._db.execute("PRAGMA query_only = 1")  # stands in for a disk that is full  # pyright: ignore
+    with pytest.raises(Unavailable, match="could not take entry 10"):
+        catch_up(graph, log)
+    assert graph.size == 10
+    graph._db.execute("PRAGMA query_only = 0")  # pyright: ignore
+    other.close()
+    catch_up(graph, log)
+    zero = Graph.open()
+    catch_up(zero, log)
+    assert everything(graph) == everything(zero)
+    graph.close()

@@ -62,6 +62,7 @@ class Graph:
         self._models: Models | None = None
         self._uncommitted = 0
         self.size: int = db.execute("SELECT size FROM state").fetchone()[0]
+        self._saved = self.size
 
     @classmethod
     def open(cls, folder: Path | None = None, log: Readable | None = None) -> "Graph":
@@ -95,13 +96,15 @@ class Graph:
 
     def save(self) -> None:
         """Let the file say what was folded so far. Raises Unavailable if the disk does not take it."""
+        if self._saved == self.size:
+            return
         root = self._log.root(self.size) if self._log is not None else b""
         try:
             if not self._uncommitted:
                 self._db.execute("BEGIN")
             self._db.execute("UPDATE state SET size = ?, root = ?", (self.size, root))
             self._db.execute("COMMIT")
-            self._uncommitted = 0
+            self._uncommitted, self._saved = 0, self.size
         except sqlite3.Error as error:
             raise self._lost(error) from error
 
@@ -116,7 +119,7 @@ class Graph:
             self._db.execute("ROLLBACK")
         self._uncommitted, self._models = 0, None
         try:
-            self.size = self._db.execute("SELECT size FROM state").fetchone()[0]
+            self.size = self._saved = self._db.execute("SELECT size FROM state").fetchone()[0]
         except sqlite3.Error:
             _log.warning("%s cannot be read any more; delete it and start again: the log has everything", self._path)
         return Unavailable(f"{self._path}: the graph could not take entry {self.size}: {error}")
