@@ -10,6 +10,8 @@ import asyncio
 import json
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -20,7 +22,6 @@ import websockets
 
 from ectype.demo.farm import drafts
 from ectype.node.node import Node, Settings
-from ectype.server.serve import serve
 from ectype.trust.access import LOCAL_USER
 
 BAR_P50_MS, BAR_P99_MS = 5.0, 30.0
@@ -36,7 +37,7 @@ def main() -> None:
     count = int(args.rate * (args.seconds or (3 if args.quick else 30)))
     with tempfile.TemporaryDirectory() as folder:
         bare = bare_ms(Path(folder) / "bare", 300)
-        latencies = asyncio.run(measure(Path(folder) / "space", count, args.rate))
+        latencies = measure(Path(folder) / "space", count, args.rate)
     p50, p99 = (percentile(latencies, q) for q in (0.5, 0.99))
     result = {
         "messages": len(latencies),
@@ -52,34 +53,55 @@ def main() -> None:
     print(json.dumps({k: round(v, 3) for k, v in result.items()}, indent=2))
 
 
-async def measure(path: Path, count: int, rate: float) -> list[float]:
-    """Milliseconds from publish to WebSocket of each message; its value is its number."""
-    node = await Node.start(path, Settings(mqtt_port=0, estimate=False))
-    view = node.view(LOCAL_USER)
-    for draft in drafts(0, 1):
-        await view.write(draft)
-    serving = await serve(node, node.settings.exposure, 0)
+def prepare(path: Path) -> int:
+    """Write the farm into a space; how many entries that took."""
+
+    async def write() -> int:
+        node = await Node.start(path, Settings(estimate=False))
+        try:
+            for draft in drafts(0, 1):
+                await node.view(LOCAL_USER).write(draft)
+            return node.log.size
+        finally:
+            await node.close()
+
+    return asyncio.run(write())
+
+
+def measure(path: Path, count: int, rate: float) -> list[float]:
+    """Milliseconds from publish to WebSocket of each message; its value is its number.
+
+    The node is `ectype serve` in a process of its own; device and browser share this one.
+    """
+    size = prepare(path)
+    words = ["serve", str(path), "--port", "0", "--mqtt-port", "0", "--no-estimate", "--json"]
+    node = subprocess.Popen([sys.executable, "-m", "ectype.cli.main", *words], stdout=subprocess.PIPE, text=True)
+    try:
+        told = json.loads(node.stdout.readline() if node.stdout else "")
+        url = told["url"].replace("http", "ws") + f"/api/feed?from={size}"
+        return asyncio.run(watch(url, told["mqtt_port"], count, rate))
+    finally:
+        node.terminate()
+        node.communicate(timeout=20)
+
+
+async def watch(url: str, port: int, count: int, rate: float) -> list[float]:
+    """Publish from a thread, listen here."""
     sent = [0.0] * count
     seen = [0.0] * count
-    try:
-        url = serving.url.replace("http", "ws") + f"/api/feed?from={node.log.size}"
-        async with websockets.connect(url, max_size=None) as socket:
-            port = node.mqtt.port if node.mqtt else 0
-            sender = threading.Thread(target=publish, args=(port, count, rate, sent))
-            sender.start()
-            left = count
-            while left:
-                async with asyncio.timeout(30):
-                    message = json.loads(await socket.recv())
-                now = time.perf_counter()
-                for block in message["blocks"]:
-                    for value in block["v"]:
-                        seen[int(value)] = now
-                        left -= 1
-            sender.join()
-    finally:
-        await serving.close()
-        await node.close()
+    async with websockets.connect(url, max_size=None, compression=None) as socket:
+        sender = threading.Thread(target=publish, args=(port, count, rate, sent))
+        sender.start()
+        left = count
+        while left:
+            async with asyncio.timeout(30):
+                message = json.loads(await socket.recv())
+            now = time.perf_counter()
+            for block in message["blocks"]:
+                for value in block["v"]:
+                    seen[int(value)] = now
+                    left -= 1
+        sender.join()
     return [(b - a) * 1e3 for a, b in zip(sent, seen, strict=True)]
 
 

@@ -8,6 +8,7 @@ live yaw estimate. Data: the stretch that ships with the package. Baseline in th
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+import argparse
 from importlib.resources import files
 from pathlib import Path
 
@@ -96,6 +97,9 @@ def report() -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Scores the wind turbine twin on the packaged weeks.")
+    parser.add_argument("--quick", action="store_true", help="the same: it takes half a minute")
+    parser.parse_args()
     for name, value in report().items():
         if name == "forecast":
             print("min ahead | MAE kW: ours, persistence | pinball: ours, persistence, skill | 90 % band holds")
