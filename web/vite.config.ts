@@ -1,6 +1,9 @@
 /** How the page is built: one folder of static files that the node serves; three.js in a chunk of its own. */
 import { defineConfig } from "vite";
 
+// Node's global, of which only this is used: no need for all of Node's types.
+declare const process: { env: Record<string, string | undefined> };
+
 const node = process.env.ECTYPE_NODE ?? "http://127.0.0.1:8000";
 
 export default defineConfig({

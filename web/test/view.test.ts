@@ -42,7 +42,7 @@ describe("the opening view", () => {
       const view = homeView(spots, across);
       const angles = spots.map((spot) => angle(spot, view)).sort((a, b) => a - b);
       for (const one of angles) expect(Math.abs(one)).toBeLessThan(across / 2 + 1e-9);
-      for (let i = 1; i < angles.length; i += 1) expect(angles[i]! - angles[i - 1]!).toBeGreaterThan(0.02);
+      for (let i = 1; i < angles.length; i += 1) expect(angles[i]! - angles[i - 1]!).toBeGreaterThan(0.012);
     });
   }
 });

@@ -38,7 +38,8 @@ export function Popover({ label, name, title, className, onOpen, children }: Pro
           const from = button.current.getBoundingClientRect();
           const width = sheet.current.offsetWidth;
           sheet.current.style.left = `${Math.max(8, Math.min(innerWidth - width - 8, from.left + from.width / 2 - width / 2))}px`;
-          sheet.current.style.top = `${from.bottom + 8}px`;
+          const bar = button.current.closest(".bar")?.getBoundingClientRect();
+          sheet.current.style.top = `${Math.max(from.bottom, Math.min(bar?.bottom ?? 0, from.bottom + 30)) + 6}px`;
         }}
       >
         <h2>{title}</h2>

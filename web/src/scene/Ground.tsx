@@ -30,6 +30,11 @@ float lines(vec2 p, float every, float width) {
   return max(l.x, l.y) * (1.0 - smoothstep(every * 0.1, every * 0.35, max(w.x, w.y)));
 }
 vec3 fields(vec2 p) {
+#ifdef PLAIN
+  vec2 q = mat2(0.94, -0.34, 0.34, 0.94) * p / vec2(330.0, 210.0);
+  vec2 mine = floor(q);
+  float next = 1.0, near = 0.0;
+#else
   vec2 q = mat2(0.94, -0.34, 0.34, 0.94) * p / vec2(330.0, 210.0);
   vec2 home = floor(q);
   float near = 9.0, next = 9.0; vec2 mine = home;
@@ -38,12 +43,16 @@ vec3 fields(vec2 p) {
     vec2 d = abs(cellPoint(c) - q); float m = max(d.x, d.y);
     if (m < near) { next = near; near = m; mine = c; } else if (m < next) next = m;
   }
+#endif
   float pick = fract(sin(dot(mine, vec2(41.3, 289.1))) * 7417.31);
   float tint = fract(pick * 17.0);
   vec3 color = pick < 0.42 ? mix(vec3(0.34, 0.42, 0.20), vec3(0.43, 0.50, 0.26), tint)
     : pick < 0.72 ? mix(vec3(0.60, 0.56, 0.36), vec3(0.68, 0.62, 0.42), tint)
     : pick < 0.9 ? mix(vec3(0.46, 0.50, 0.30), vec3(0.52, 0.55, 0.33), tint)
     : vec3(0.50, 0.42, 0.32);
+#ifdef PLAIN
+  return color;
+#endif
   float furrow = sin((p.x * (0.6 + tint) + p.y * (1.1 - tint)) * 0.9);
   color *= 1.0 + 0.025 * furrow * (1.0 - smoothstep(0.4, 2.0, fwidth(p.x) + fwidth(p.y)));
   float hedge = 1.0 - smoothstep(0.004, 0.014, next - near);
@@ -72,7 +81,7 @@ function dress(shader: WebGLProgramParametersWithUniforms): void {
     );
 }
 
-export function Ground() {
+export function Ground({ plain }: { plain: boolean }) {
   const geometry = useMemo(() => {
     const plane = new PlaneGeometry(12000, 12000, 72, 72);
     plane.rotateX(-Math.PI / 2);
@@ -84,8 +93,9 @@ export function Ground() {
   const material = useMemo(() => {
     const made = new MeshLambertMaterial();
     made.onBeforeCompile = dress;
+    if (plain) made.defines = { PLAIN: "" };
     return made;
-  }, []);
+  }, [plain]);
   useFrame(() => {
     night.value = air.light.night;
   });

@@ -20,16 +20,18 @@ export function Instruments() {
   const from = wind?.from ?? null;
   useEffect(() => {
     let frame = 0;
+    let before = "";
     const tick = (): void => {
       frame = requestAnimationFrame(tick);
+      const now = `${camera.heading.toFixed(1)} ${camera.metresPerPixel.toPrecision(4)}`;
+      if (now === before) return;
+      before = now;
       rose.current?.setAttribute("transform", `rotate(${-camera.heading})`);
       if (from !== null) needle.current?.setAttribute("transform", `rotate(${from - camera.heading})`);
       const length = lengths.findLast((metres) => metres / camera.metresPerPixel <= 130) ?? 10;
-      if (bar.current) {
-        bar.current.style.width = `${length / camera.metresPerPixel}px`;
-        const text = length < 1000 ? `${length} m` : `${length / 1000} km`;
-        if (bar.current.textContent !== text) bar.current.textContent = text;
-      }
+      if (!bar.current) return;
+      bar.current.style.width = `${length / camera.metresPerPixel}px`;
+      bar.current.textContent = length < 1000 ? `${length} m` : `${length / 1000} km`;
     };
     frame = requestAnimationFrame(tick);
     return () => cancelAnimationFrame(frame);

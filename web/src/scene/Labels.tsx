@@ -48,7 +48,8 @@ export function LabelMover({ spots, labels }: { spots: readonly Spot[]; labels: 
       }
       label.lift = Math.min(label.lift, Math.max(0, label.y - label.h - 6));
       label.element.style.transform = `translate(${label.x}px, ${label.y}px)`;
-      label.element.style.setProperty("--lift", `${label.lift}px`);
+      const lift = `${Math.round(label.lift)}px`;
+      if (label.element.style.getPropertyValue("--lift") !== lift) label.element.style.setProperty("--lift", lift);
       label.element.style.zIndex = String(100 - i);
     });
   });

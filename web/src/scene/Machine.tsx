@@ -6,6 +6,7 @@ import {
   CanvasTexture,
   type Group,
   type Mesh,
+  MeshLambertMaterial,
   MeshStandardMaterial,
   type Sprite,
   SpriteMaterial,
@@ -39,7 +40,14 @@ function glowTexture(): CanvasTexture {
   return new CanvasTexture(canvas);
 }
 
-export function Machine({ turbine, x, z }: { turbine: Turbine; x: number; z: number }) {
+interface Props {
+  readonly turbine: Turbine;
+  readonly x: number;
+  readonly z: number;
+  readonly plain: boolean;
+}
+
+export function Machine({ turbine, x, z, plain }: Props) {
   const head = useRef<Group>(null);
   const rotor = useRef<Group>(null);
   const blades = useRef<(Mesh | null)[]>([]);
@@ -54,7 +62,13 @@ export function Machine({ turbine, x, z }: { turbine: Turbine; x: number; z: num
     }),
     [turbine.hubHeight, radius],
   );
-  const paint = useMemo(() => new MeshStandardMaterial({ color: "#eceff0", roughness: 0.42, metalness: 0.02 }), []);
+  const paint = useMemo(
+    () =>
+      plain
+        ? new MeshLambertMaterial({ color: "#eceff0" })
+        : new MeshStandardMaterial({ color: "#eceff0", roughness: 0.42, metalness: 0.02 }),
+    [plain],
+  );
   const glow = useMemo(
     () =>
       new SpriteMaterial({

@@ -122,7 +122,7 @@ export function Rig({ spots }: { spots: readonly Spot[] }) {
   useFrame((_, dt) => {
     const now = flight.now;
     if (now) {
-      now.done = Math.min(1, now.done + Math.min(dt, 0.1) / 1.1);
+      now.done = Math.min(1, now.done + Math.min(dt, 0.5) / 1.1);
       const part = ease(now.done);
       camera.position.lerpVectors(now.fromEye, now.toEye, part);
       // A small arc upwards, so that a flight past another turbine clears it.

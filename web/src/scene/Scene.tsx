@@ -39,24 +39,24 @@ export default function Scene() {
   const lower = useCallback((next: Quality) => setQuality(next), []);
 
   return (
-    <div className="scene" data-testid="scene" data-quality={quality}>
+    <div className="scene" data-testid="scene" data-quality={quality} data-plain={budget.plain || undefined}>
       <Canvas
         frameloop="never"
         shadows={{ type: PCFShadowMap, enabled: budget.shadows }}
         dpr={Math.min(window.devicePixelRatio, budget.pixelRatio)}
         camera={{ fov: 32, near: 3, far: 15000 }}
-        gl={{ antialias: quality !== "low", toneMapping: NeutralToneMapping, powerPreference: "high-performance" }}
+        gl={{ antialias: !budget.plain, toneMapping: NeutralToneMapping, powerPreference: "high-performance" }}
         aria-label="The wind farm in three dimensions. Drag to orbit, scroll to come nearer, double click or press h for the whole farm."
         role="img"
       >
         <Driver quality={quality} onQuality={lower} />
         <Rig spots={spots} />
         <Sky shadows={budget.shadows} shadowSize={budget.shadowSize} />
-        <Ground />
+        <Ground plain={budget.plain} />
         {spots.length > 0 && <Woods count={budget.trees} clear={clear} />}
         {spots.map((spot, i) => {
           const turbine = fleet[i];
-          return turbine && <Machine key={spot.id} turbine={turbine} x={spot.x} z={spot.z} />;
+          return turbine && <Machine key={spot.id} turbine={turbine} x={spot.x} z={spot.z} plain={budget.plain} />;
         })}
         <Wind count={budget.streaks} />
         <LabelMover spots={spots} labels={labels} />

@@ -25,9 +25,11 @@ void main() {
   float dawn = 1.0 - smoothstep(0.0, 0.45, abs(uSun.y));
   color += uSunColor * (0.35 * pow(toSun, 24.0) + 0.22 * dawn * pow(toSun, 4.0)) * (1.0 - uNight) * (1.0 - 0.5 * h);
   color = mix(color, vec3(1.0, 0.97, 0.9), smoothstep(0.99955, 0.9998, toSun) * smoothstep(-0.02, 0.01, uSun.y));
+  if (uNight > 0.01) {
   vec3 cell = floor(way * 240.0);
   float star = step(0.988, hash(cell)) * smoothstep(0.32, 0.0, length(fract(way * 240.0) - 0.5));
   color += star * uNight * uNight * smoothstep(0.0, 0.25, way.y) * (0.25 + 0.75 * hash(cell + 1.0));
+  }
   gl_FragColor = vec4(color, 1.0);
   #include <colorspace_fragment>
 }`;

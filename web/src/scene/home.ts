@@ -47,7 +47,7 @@ export function homeView(spots: readonly Spot[], across: number): View {
       if (last.angle - first.angle + margin > across || nearest < 360) continue;
       const size = seen.reduce((total, one) => total + Math.log(1 / one.far), 0) / seen.length;
       const gap = Math.min(0.2, ...seen.slice(1).map((one, i) => one.angle - seen[i]!.angle));
-      const score = size + 0.7 * Math.log(Math.max(0.005, gap)) + 0.9 * Math.cos(around);
+      const score = size + 0.9 * Math.log(Math.max(0.005, gap)) + 0.9 * Math.cos(around);
       if (best === null || score > best.score) {
         const middle = outwards + (first.angle + last.angle) / 2;
         best = { score, x, z, middle, far: nearest };
