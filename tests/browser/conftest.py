@@ -60,7 +60,7 @@ class Visitor:
     """One person with a page, and what went wrong on it."""
 
     def __init__(self, browser: Browser, url: str, **context: object) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 860}, **context)  # type: ignore[arg-type]
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **context})  # type: ignore[arg-type]
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
         self.errors: list[str] = []

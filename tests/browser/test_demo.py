@@ -84,11 +84,13 @@ def test_one_can_go_back_in_time_and_return(visit) -> None:
 
 
 def test_it_fits_a_phone(visit) -> None:
-    page = visit(is_mobile=True, has_touch=True).page
-    page.set_viewport_size({"width": 390, "height": 844})
+    page = visit(is_mobile=True, has_touch=True, viewport={"width": 390, "height": 844}).page
     expect(page.get_by_test_id("scene")).to_be_visible()
     expect(page.get_by_test_id("turbine-card-R80711")).to_be_attached()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    too_wide = """() => [...document.querySelectorAll('body *')]
+        .filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.className).slice(0, 8)"""
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390, f"the page is {width} px wide because of {page.evaluate(too_wide)}"
 
 
 def test_both_colour_schemes_differ_and_are_readable(visit) -> None:
