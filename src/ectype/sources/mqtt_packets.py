@@ -113,7 +113,7 @@ def qos_of(flag: int) -> int:
     return flag >> 1 & 3
 
 
-class _Broken(Exception):  # noqa: N818  (never leaves this file: it becomes Malformed)
+class _Broken(Exception):
     pass
 
 

@@ -125,7 +125,7 @@ def replay(
     return _Run(settings, recording, progress or (lambda _: None), control or Control()).run()
 
 
-class _Stop(Exception):  # noqa: N818  (not an error)
+class _Stop(Exception):
     pass
 
 
