@@ -41,7 +41,7 @@ def test_two_people_write_one_note_and_see_each_others_cursor(visit) -> None:
     ann, bob = visit().page, visit().page
     for page in (ann, bob):
         page.get_by_test_id("turbine-card-R80736").click()
-        page.get_by_test_id("note-editor").locator(".cm-content").click()
+        page.get_by_test_id("note-editor").locator(".cm-content").focus()
     ann.keyboard.type("Gearbox oil is due. ")
     expect(bob.get_by_test_id("note-editor")).to_contain_text("Gearbox oil is due.")
     bob.keyboard.press("End")
@@ -53,7 +53,7 @@ def test_two_people_write_one_note_and_see_each_others_cursor(visit) -> None:
 def test_a_note_is_still_there_for_who_comes_later(visit) -> None:
     first = visit().page
     first.get_by_test_id("turbine-card-R80721").click()
-    first.get_by_test_id("note-editor").locator(".cm-content").click()
+    first.get_by_test_id("note-editor").locator(".cm-content").focus()
     first.keyboard.type("Left for later")
     second = visit().page
     second.get_by_test_id("turbine-card-R80721").click()
