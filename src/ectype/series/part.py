@@ -28,6 +28,7 @@ from ectype.errors import Damaged
 from ectype.series.run import Run
 from ectype.series.samples import Samples
 from ectype.values.block import Float64s, Int32s, Int64s
+from ectype.values.columns import arrow_column, arrow_known, arrow_texts, numpy_column
 
 ROW_GROUP = 16_384
 _Number = TypeVar("_Number", np.int64, np.float64)
@@ -101,12 +102,14 @@ class Part:
             picks.append((first_row + max(start, begin) - begin, first_row + min(stop, end) - begin))
             first_row += end - begin
         table = self._read(wanted)
-        at_ns = _pick(table.column("at").cast(pa.int64()).to_numpy(), picks)
+        at_ns = _pick(numpy_column(table.column("at"), np.int64), picks)
         rows = slice(int(np.searchsorted(at_ns, from_ns)), int(np.searchsorted(at_ns, to_ns, side="right")))
         if rows.start >= rows.stop:
             return None
-        value = _pick(table.column("value").to_numpy(), picks)
-        std = _pick(table.column("std").to_numpy(), picks)[rows] if "std" in table.column_names else None
+        value = _pick(numpy_column(table.column("value"), np.float64), picks)
+        std = None
+        if "std" in table.column_names:
+            std = _pick(numpy_column(table.column("std"), np.float64), picks)[rows]
         return Samples(at_ns[rows], value[rows], std)
 
     def load(self) -> Run:
@@ -118,9 +121,9 @@ class Part:
         return Run(
             self.ids,
             np.append(0, np.cumsum(counts)),
-            table.column("at").cast(pa.int64()).to_numpy()[rows],
-            table.column("value").to_numpy()[rows],
-            table.column("std").to_numpy()[rows] if "std" in table.column_names else None,
+            numpy_column(table.column("at"), np.int64)[rows],
+            numpy_column(table.column("value"), np.float64)[rows],
+            numpy_column(table.column("std"), np.float64)[rows] if "std" in table.column_names else None,
         )
 
     def _read(self, groups: list[int]) -> pa.Table:
@@ -157,17 +160,17 @@ def write_part(path: Path, run: Run, names: Sequence[str], row_group: int = ROW_
         run.at_ns[begin[order]].tolist(),
         run.at_ns[end[order] - 1].tolist(),
     )
-    which = pa.array(np.repeat(np.arange(len(order), dtype=np.int32), counts))
+    which = arrow_column(np.repeat(np.arange(len(order), dtype=np.int32), counts), pa.int32(), np.int32)
     columns = [
-        pa.DictionaryArray.from_arrays(which, pa.array(index.names, pa.utf8())),
-        pa.array(run.at_ns[rows]).cast(_FIELDS[1].type),
-        pa.array(run.value[rows]),
+        pa.DictionaryArray.from_arrays(which, arrow_texts(index.names)),
+        arrow_column(run.at_ns[rows], _FIELDS[1].type, np.int64),
+        arrow_column(run.value[rows], pa.float64(), np.float64),
     ]
     fields = list(_FIELDS)
     encodings = {"at": "DELTA_BINARY_PACKED", "value": _encoding(run.value)}
     if run.std is not None:
         std = run.std[rows]
-        columns.append(pa.array(std, mask=np.isnan(std)))
+        columns.append(arrow_known(std))
         fields.append(_STD)
         encodings["std"] = _encoding(run.std)
     schema = pa.schema(fields, metadata={_INDEX: msgspec.json.encode(index)})

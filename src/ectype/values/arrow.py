@@ -6,14 +6,13 @@ when the block claims any. Metadata of the schema: whatever the author adds, as 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from ectype.errors import Invalid
 from ectype.values.block import Block
+from ectype.values.columns import arrow_column, arrow_known, arrow_texts, numpy_column
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 
@@ -28,17 +27,14 @@ _WITH_STD = pa.schema([*_FIELDS, pa.field("std", pa.float64(), nullable=True)])
 
 def to_arrow(block: Block, metadata: Mapping[str, str] | None = None) -> bytes:
     """One Arrow IPC stream holding `block` as a single record batch."""
-    n = len(block)
-    indices = pa.Array.from_buffers(pa.int32(), n, [None, _buffer(block.series, np.int32)])
     columns = [
-        pa.DictionaryArray.from_arrays(indices, _texts(block.names)),
-        pa.Array.from_buffers(_FIELDS[1].type, n, [None, _buffer(block.at_ns, np.int64)]),
-        pa.Array.from_buffers(pa.float64(), n, [None, _buffer(block.value, np.float64)]),
+        pa.DictionaryArray.from_arrays(arrow_column(block.series, pa.int32(), np.int32), arrow_texts(block.names)),
+        arrow_column(block.at_ns, _FIELDS[1].type, np.int64),
+        arrow_column(block.value, pa.float64(), np.float64),
     ]
     schema = _PLAIN
     if block.std is not None:
-        known = pa.py_buffer(np.packbits(~np.isnan(block.std), bitorder="little"))
-        columns.append(pa.Array.from_buffers(pa.float64(), n, [known, _buffer(block.std, np.float64)]))
+        columns.append(arrow_known(block.std))
         schema = _WITH_STD
     if metadata:
         schema = schema.with_metadata(dict(metadata))
@@ -73,28 +69,15 @@ def _block(batch: pa.RecordBatch) -> Block:
     column = batch.column(0)
     if not isinstance(column, pa.DictionaryArray):
         column = column.dictionary_encode()
-    std = batch.column(3).to_numpy(zero_copy_only=False).astype(np.float64) if batch.num_columns == 4 else None
     return Block(
         tuple(str(name) for name in column.dictionary.to_pylist()),
-        _as(column.indices, pa.int32()).to_numpy(zero_copy_only=False),
-        _as(batch.column(1), _FIELDS[1].type).view(pa.int64()).to_numpy(zero_copy_only=False),
-        _as(batch.column(2), pa.float64()).to_numpy(zero_copy_only=False),
-        std,
+        numpy_column(_as(column.indices, pa.int32()), np.int32),
+        numpy_column(_as(batch.column(1), _FIELDS[1].type), np.int64),
+        numpy_column(_as(batch.column(2), pa.float64()), np.float64),
+        numpy_column(_as(batch.column(3), pa.float64()), np.float64) if batch.num_columns == 4 else None,
     )
 
 
 def _as(column: pa.Array, wanted: pa.DataType) -> pa.Array:
     """`column` in that type; untouched when it has it, as casting loads Arrow's whole compute library."""
     return column if column.type == wanted else column.cast(wanted)
-
-
-# Arrays are made from buffers and not by `pa.array`: that imports pandas where it is installed, which stops a node
-# for seconds at its first sample, and costs more for small blocks.
-def _buffer(column: NDArray[Any], dtype: type[np.generic]) -> pa.Buffer:
-    return pa.py_buffer(np.ascontiguousarray(column, dtype))
-
-
-def _texts(names: tuple[str, ...]) -> pa.Array:
-    encoded = [name.encode() for name in names]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    return pa.Array.from_buffers(pa.utf8(), len(names), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])

@@ -1,0 +1,54 @@
+"""Numbers between numpy and Arrow, by their buffers.
+
+pyarrow's own `pa.array` and `to_numpy` import pandas where it is installed, which stops a node for half a second
+at its first sample, and `cast` loads Arrow's compute library. A column of plain numbers needs neither.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
+
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+_Number = TypeVar("_Number", np.int32, np.int64, np.float64)
+
+
+def arrow_column(values: NDArray[Any], type_: pa.DataType, dtype: type[np.generic]) -> pa.Array:
+    """`values` [n] as an Arrow column of `type_`, whose numbers are `dtype`s. A NaN stays a NaN."""
+    return pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(np.ascontiguousarray(values, dtype))])
+
+
+def arrow_known(values: NDArray[np.float64]) -> pa.Array:
+    """`values` [n] as a column of float64 in which a NaN is a null."""
+    known = pa.py_buffer(np.packbits(~np.isnan(values), bitorder="little"))
+    return pa.Array.from_buffers(
+        pa.float64(), len(values), [known, pa.py_buffer(np.ascontiguousarray(values, np.float64))]
+    )
+
+
+def arrow_texts(texts: list[str] | tuple[str, ...]) -> pa.Array:
+    """Texts as a column of utf8."""
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.Array.from_buffers(pa.utf8(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
+
+
+def numpy_column(column: "pa.Array | pa.ChunkedArray", dtype: type[_Number]) -> NDArray[_Number]:
+    """The numbers of an Arrow column whose values are stored as `dtype`s; not copied where they lie in one piece.
+
+    Nulls become NaN, which only floats have: a column of whole numbers must have none.
+    """
+    if isinstance(column, pa.ChunkedArray):
+        pieces = [numpy_column(chunk, dtype) for chunk in column.chunks]
+        return pieces[0] if len(pieces) == 1 else np.concatenate([np.empty(0, dtype), *pieces])
+    start, stop = column.offset, column.offset + len(column)
+    known, stored = column.buffers()
+    if stored is None or start == stop:
+        return np.empty(0, dtype)
+    numbers = np.frombuffer(stored, dtype, count=stop)[start:]
+    if column.null_count == 0 or known is None:
+        return numbers
+    there = np.unpackbits(np.frombuffer(known, np.uint8), count=stop, bitorder="little")[start:]
+    return np.where(there, numbers, np.nan).astype(dtype)
