@@ -1,98 +1,71 @@
 """May this be written? One judgement, passed before an entry is appended and again when it is folded.
 
     model.put                            a DTDL interface whose id is new
+    model.decommission                   no new twins of it ({"decommissioned": true}), or again
+    model.delete                         not one that others extend or contain; twins of it may stay behind
     twin.put  twin.patch  twin.delete    a twin that conforms to its model; not deleted while it has relationships
-    relationship.put  relationship.delete   declared by the source's model, to a twin of the declared kind
+    relationship.put  .patch  .delete    declared by the source's model, to a twin of the declared kind
+    graph.put                            many puts at once: {"twins": [...], "relationships": [...]}
     alarm.raised  alarm.cleared          about a twin that exists
+    telemetry                            from a twin that exists, or a component of it
+    route.put  route.delete  job.put     kept as they are
 
 Other kinds mean nothing to the graph, and pass. Entries that got into a log without passing are kept out of the
 graph by the same rules, so whatever the log says, what the graph shows conforms to its types.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias, final
 
 import msgspec
 
-from ectype.errors import Conflict, Invalid, NotFound
+from ectype.errors import Conflict, EctypeError, Invalid, NotFound
+from ectype.graph.changes import (
+    Change,
+    DecommissionModel,
+    DeleteModel,
+    DeleteRecord,
+    DeleteRelationship,
+    DeleteTwin,
+    PutAlarm,
+    PutBlock,
+    PutModel,
+    PutRecord,
+    PutRelationship,
+    PutTwin,
+    RowFault,
+)
 from ectype.graph.facts import Facts, Relationship, Twin
-from ectype.graph.patch import apply_patch
+from ectype.graph.patch import apply_patch, pointer
 from ectype.ids import check_twin_id
 from ectype.model.instance import check_properties, check_relationship
+from ectype.model.interface import Component, Interface
 from ectype.model.interface import Relationship as RelationshipType
 from ectype.model.models import Models, suggest
 from ectype.model.parse import parse
 from ectype.model.schema import JSON
 
+__all__ = [
+    "SEVERITIES",
+    "Change",
+    "DecommissionModel",
+    "DeleteModel",
+    "DeleteRecord",
+    "DeleteRelationship",
+    "DeleteTwin",
+    "PutAlarm",
+    "PutBlock",
+    "PutModel",
+    "PutRecord",
+    "PutRelationship",
+    "PutTwin",
+    "check_write",
+    "concerns",
+    "read_json",
+    "subject_of",
+]
+
 SEVERITIES = ("warning", "critical")
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class PutModel:
-    """The graph gets one more interface."""
-
-    id: str
-    document: Mapping[str, JSON]
-    models: Models
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class PutTwin:
-    """A twin is so from now on."""
-
-    id: str
-    model: str
-    properties: Mapping[str, JSON]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class DeleteTwin:
-    """A twin is gone."""
-
-    id: str
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class PutRelationship:
-    """An edge is so from now on."""
-
-    source: str
-    id: str
-    name: str
-    target: str
-    properties: Mapping[str, JSON]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class DeleteRelationship:
-    """An edge is gone."""
-
-    source: str
-    id: str
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class PutAlarm:
-    """An alarm is raised, changed while it lasts, or over (until_ns)."""
-
-    twin: str
-    name: str
-    severity: str
-    text: str
-    since_ns: int
-    until_ns: int | None
-    cost_kwh: float | None
-
-
-Change: TypeAlias = PutModel | PutTwin | DeleteTwin | PutRelationship | DeleteRelationship | PutAlarm
-"""What a write that passed does to the graph."""
+_ROWS_LIMIT = 10_000
 
 
 def check_write(facts: Facts, kind: str, subject: str, body: JSON) -> Change | None:
@@ -117,7 +90,7 @@ def concerns(kind: str) -> bool:
 
 def subject_of(kind: str) -> str:
     """How the subject of that kind begins: `twin:` for `twin.put`."""
-    return kind.partition(".")[0] + ":"
+    return "import:" if kind == "graph.put" else kind.partition(".")[0] + ":"
 
 
 def read_json(body: bytes) -> JSON:
@@ -141,28 +114,59 @@ def _put_model(facts: Facts, name: str, body: JSON) -> Change:
     return PutModel(name, parsed.interface(name).document, parsed)
 
 
+def _delete_model(facts: Facts, name: str, body: JSON) -> Change:
+    models = facts.models()
+    models.interface(name)
+    users = [each.id for each in models if each.id != name and name in _needs(each)]
+    if users:
+        raise Conflict(f"model {name} is extended or contained by {', '.join(users[:5])}; delete those first")
+    return DeleteModel(name)
+
+
+def _needs(interface: Interface) -> set[str]:
+    """The interfaces that this one refers to by extending or containing them."""
+    return {*interface.extends, *(c.schema for c in interface.own.values() if isinstance(c, Component))}
+
+
+def _decommission_model(facts: Facts, name: str, body: JSON) -> Change:
+    facts.models().interface(name)
+    wanted = _object(body, "what to do with a model").get("decommissioned")
+    if not isinstance(wanted, bool):
+        raise Invalid('a model is decommissioned by {"decommissioned": true}')
+    return DecommissionModel(name, wanted)
+
+
 def _put_twin(facts: Facts, name: str, body: JSON) -> Change:
     check_twin_id(name)
     values = dict(_object(body, "a twin"))
     if values.pop("$dtId", name) != name:
         raise Invalid(f'the twin\'s "$dtId" is not {name!r}, which its subject names')
     values.pop("$etag", None)
-    return _twin(facts, name, values)
+    before = facts.find_twin(name)
+    return _checked(facts, name, values, None if before is None else before.model)
 
 
 def _patch_twin(facts: Facts, name: str, body: JSON) -> Change:
     twin = _existing(facts, name)
-    before: dict[str, JSON] = {**twin.properties, "$metadata": {"$model": twin.model}}
-    return _twin(facts, name, apply_patch(before, body), twin)
+    parts: dict[str, JSON] = {each: {} for each in twin.properties}
+    before: dict[str, JSON] = {**twin.properties, "$metadata": {**parts, "$model": twin.model}}
+    put = _checked(facts, name, apply_patch(before, body), twin.model)
+    return PutTwin(put.id, put.model, put.properties, touched(body), put.source_times)
 
 
-def _twin(facts: Facts, name: str, values: dict[str, JSON], before: Twin | None = None) -> Change:
+def touched(patch: JSON) -> frozenset[str]:
+    """The names that the operations of a patch that passed are about; of a part, the name of the whole."""
+    operations = patch if isinstance(patch, list) else []
+    paths = [str(each.get("path", "")) for each in operations if isinstance(each, dict)]
+    return frozenset(pointer(path)[0] for path in paths if path.startswith("/")) - {"$metadata"}
+
+
+def _checked(facts: Facts, name: str, values: dict[str, JSON], was: str | None) -> PutTwin:
+    """The twin that `values` make, `was` being the model of the one by that name that there is."""
     metadata = values.pop("$metadata", None)
     model = metadata.get("$model") if isinstance(metadata, dict) else None
     if not isinstance(model, str):
         raise Invalid('a twin needs "$metadata": {"$model": "dtmi:…"}, the model that it is of')
-    if before is not None and isinstance(metadata, dict) and len(metadata) > 1:
-        raise Invalid('of "$metadata" only "/$metadata/$model" can be patched')
     _no_dollars(values, "a twin")
     models = facts.models()
     if model not in models:
@@ -173,10 +177,82 @@ def _twin(facts: Facts, name: str, values: dict[str, JSON], before: Twin | None 
         check_properties(models, model, values)
     except Invalid as error:
         raise Invalid(f"twin {name!r}: {error}") from error
-    before = facts.find_twin(name) if before is None else before
-    if before is not None and before.model != model:
+    if was is not None and was != model:
         _edges_still_fit(facts, name, model)
-    return PutTwin(name, model, values)
+    if was != model and facts.decommissioned(model):
+        raise Invalid(f"model {model} is decommissioned: no new twins can be of it")
+    return PutTwin(name, model, values, None, _source_times(metadata))
+
+
+def _source_times(metadata: JSON) -> dict[str, str]:
+    """`$metadata.NAME.sourceTime`, by name."""
+    if not isinstance(metadata, dict):
+        return {}
+    times: dict[str, str] = {}
+    for name, about in metadata.items():
+        at = about.get("sourceTime") if isinstance(about, dict) else None
+        if isinstance(at, str):
+            times[name] = at
+    return times
+
+
+def _put_block(facts: Facts, name: str, body: JSON) -> Change:
+    """Each row is judged as if it were put alone, twins first."""
+    block = _object(body, "a block")
+    twins, edges = block.get("twins", []), block.get("relationships", [])
+    if not isinstance(twins, list) or not isinstance(edges, list):
+        raise Invalid('a block is {"twins": [...], "relationships": [...]}')
+    if len(twins) + len(edges) > _ROWS_LIMIT:
+        raise Invalid(f"a block has at most {_ROWS_LIMIT} rows, not {len(twins) + len(edges)}")
+    faults: list[RowFault] = []
+    puts: dict[str, PutTwin] = {}
+    named = [row.get("$dtId") for row in twins if isinstance(row, dict)]
+    named += [row.get(end) for row in edges if isinstance(row, dict) for end in ("$sourceId", "$targetId")]
+    known = dict(facts.models_of({each for each in named if isinstance(each, str)}))
+    for number, row in enumerate(twins):
+        twin_id = row.get("$dtId") if isinstance(row, dict) else ""
+        try:
+            put = _block_twin(facts, twin_id if isinstance(twin_id, str) else "", row, known)
+            puts[put.id] = put
+            known[put.id] = put.model
+        except EctypeError as error:
+            faults.append(RowFault("twins", number, str(twin_id)[:140], str(error)))
+    made: list[PutRelationship] = []
+    for number, row in enumerate(edges):
+        try:
+            made.append(_edge_of(facts.models(), row, known))
+        except EctypeError as error:
+            shown = row.get("$relationshipId") if isinstance(row, dict) else None
+            faults.append(RowFault("relationships", number, str(shown)[:140], str(error)))
+    return PutBlock(tuple(puts.values()), tuple(made), tuple(faults))
+
+
+def _block_twin(facts: Facts, name: str, row: JSON, known: Mapping[str, str]) -> PutTwin:
+    check_twin_id(name)
+    values = dict(_object(row, "a twin"))
+    del values["$dtId"]
+    values.pop("$etag", None)
+    return _checked(facts, name, values, known.get(name))
+
+
+def _edge_of(models: Models, row: JSON, known: Mapping[str, str]) -> PutRelationship:
+    """The edge that a row of a block is; `known` are the models of the twins there are."""
+    values = dict(_object(row, "a relationship"))
+    values.pop("$etag", None)
+    source, edge, kind, target = (
+        values.pop(name, None) for name in ("$sourceId", "$relationshipId", "$relationshipName", "$targetId")
+    )
+    if not (isinstance(source, str) and isinstance(edge, str) and isinstance(kind, str) and isinstance(target, str)):
+        raise Invalid('a relationship needs "$sourceId", "$relationshipId", "$relationshipName" and "$targetId"')
+    _edge_ids(f"{source}/{edge}")
+    _no_dollars(values, "a relationship")
+    for end in (source, target):
+        if end not in known:
+            raise NotFound(f"there is no twin {end[:140]!r}")
+    if source == target:
+        raise Invalid(f"twin {source!r} cannot have a relationship to itself")
+    _check_edge(models, source, known[source], kind, known[target], values)
+    return PutRelationship(source, edge, kind, target, values)
 
 
 def _edges_still_fit(facts: Facts, name: str, model: str) -> None:
@@ -228,6 +304,18 @@ def _check_edge(
     check_relationship(declared, values)
 
 
+def _patch_relationship(facts: Facts, name: str, body: JSON) -> Change:
+    source, relationship_id = _edge_ids(name)
+    edge = facts.find_relationship(source, relationship_id)
+    if edge is None:
+        raise NotFound(f"there is no relationship {relationship_id!r} of twin {source!r}")
+    values = apply_patch(edge.properties, body)
+    _no_dollars(values, "a relationship")
+    target = _existing(facts, edge.target)
+    _check_edge(facts.models(), source, _existing(facts, source).model, edge.name, target.model, values)
+    return PutRelationship(source, relationship_id, edge.name, edge.target, values)
+
+
 def _delete_relationship(facts: Facts, name: str, body: JSON) -> Change:
     source, relationship_id = _edge_ids(name)
     if facts.find_relationship(source, relationship_id) is None:
@@ -274,6 +362,36 @@ def _alarm(facts: Facts, name: str, body: Mapping[str, JSON], *, over: bool) -> 
     return PutAlarm(twin, what, str(severity), text, since, until, None if cost is None else float(cost))
 
 
+def _telemetry(facts: Facts, name: str, body: JSON) -> Change | None:
+    message = _object(body, "telemetry")
+    if message.get("twin", name) != name:
+        raise Invalid(f'the telemetry\'s "twin" is not {name!r}, which its subject names')
+    twin = _existing(facts, name)
+    component = message.get("component")
+    if component is not None:
+        declared = facts.models().interface(twin.model).contents.get(str(component))
+        if not isinstance(declared, Component):
+            raise NotFound(f"twin {name!r} has no component {str(component)[:80]!r}")
+    _object(message.get("payload"), "the payload of telemetry")
+    return None
+
+
+def _put_route(facts: Facts, name: str, body: JSON) -> Change:
+    return PutRecord("route", name, _object(body, "an event route"))
+
+
+def _delete_route(facts: Facts, name: str, body: JSON) -> Change:
+    return DeleteRecord("route", name)
+
+
+def _put_job(facts: Facts, name: str, body: JSON) -> Change:
+    return PutRecord("job", name, _object(body, "a job"))
+
+
+def _delete_job(facts: Facts, name: str, body: JSON) -> Change:
+    return DeleteRecord("job", name)
+
+
 def _instant(value: JSON, name: str) -> int:
     """Nanoseconds; in canonical JSON, which has no whole numbers beyond 2^53, as a decimal text."""
     if isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) <= 20:
@@ -302,12 +420,21 @@ def _no_dollars(values: Mapping[str, JSON], what: str) -> None:
             raise Invalid(f"{what} has no {name[:80]!r}; names that begin with $ belong to the system")
 
 
-_RULES: dict[str, Callable[[Facts, str, JSON], Change]] = {
+_RULES: dict[str, Callable[[Facts, str, JSON], Change | None]] = {
     "model.put": _put_model,
+    "model.delete": _delete_model,
+    "model.decommission": _decommission_model,
+    "graph.put": _put_block,
+    "telemetry": _telemetry,
+    "route.put": _put_route,
+    "route.delete": _delete_route,
+    "job.put": _put_job,
+    "job.delete": _delete_job,
     "twin.put": _put_twin,
     "twin.patch": _patch_twin,
     "twin.delete": _delete_twin,
     "relationship.put": _put_relationship,
+    "relationship.patch": _patch_relationship,
     "relationship.delete": _delete_relationship,
     "alarm.raised": _raise_alarm,
     "alarm.cleared": _clear_alarm,

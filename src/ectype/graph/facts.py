@@ -1,6 +1,6 @@
 """What the graph says, as plain values, and the questions a check may ask of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, final
 
@@ -88,6 +88,14 @@ class Facts(Protocol):
 
     def models(self) -> Models:
         """All types."""
+        ...
+
+    def decommissioned(self, dtmi: str) -> bool:
+        """Is that model decommissioned?"""
+        ...
+
+    def models_of(self, twin_ids: Collection[str]) -> Mapping[str, str]:
+        """The models of those of the twins that there are, by id."""
         ...
 
     def find_twin(self, twin_id: str) -> Twin | None:

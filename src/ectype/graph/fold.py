@@ -5,7 +5,7 @@ Calls belong to one thread at a time. Reads see every entry that was applied, co
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import final
 
@@ -13,18 +13,22 @@ import msgspec
 
 from ectype.errors import EctypeError, Invalid, NotFound, Unavailable
 from ectype.graph import tables
-from ectype.graph.check import (
+from ectype.graph.changes import (
     Change,
+    DecommissionModel,
+    DeleteModel,
+    DeleteRecord,
     DeleteRelationship,
     DeleteTwin,
     PutAlarm,
+    PutBlock,
     PutModel,
+    PutRecord,
     PutRelationship,
     PutTwin,
-    check_write,
-    concerns,
-    read_json,
+    RowFault,
 )
+from ectype.graph.check import check_write, concerns, read_json
 from ectype.graph.facts import Alarm, Rejected, Relationship, Twin
 from ectype.log.entry import Entry
 from ectype.log.fold import Readable
@@ -39,6 +43,18 @@ _log = logging.getLogger("ectype.graph")
 _text: Callable[[object], bytes] = msgspec.json.Encoder().encode
 
 _TWIN = "SELECT t.id, m.id, t.properties, t.last_index, t.at_ns FROM twins t JOIN models m ON m.key = t.model"
+_PUT_TWIN = (
+    "INSERT INTO twins(id, model, properties, last_index, at_ns)"
+    " VALUES(?, (SELECT key FROM models WHERE id = ?), ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
+    " model = excluded.model, properties = excluded.properties,"
+    " last_index = excluded.last_index, at_ns = excluded.at_ns"
+)
+_PUT_EDGE = (
+    "INSERT INTO relationships(source, id, name, target, properties, last_index, at_ns)"
+    " SELECT s.key, ?, ?, t.key, ?, ?, ? FROM twins s, twins t WHERE s.id = ? AND t.id = ?"
+    " ON CONFLICT(source, id) DO UPDATE SET name = excluded.name, target = excluded.target,"
+    " properties = excluded.properties, last_index = excluded.last_index, at_ns = excluded.at_ns"
+)
 _OF_KINDS = "WHERE m.id IN (SELECT value FROM json_each(?)) ORDER BY t.id"
 _EDGE = (
     "SELECT s.id, r.id, r.name, t.id, r.properties, r.last_index, r.at_ns"
@@ -140,13 +156,7 @@ class Graph:
         run = self._db.execute
         match change:
             case PutTwin(twin_id, model, properties):
-                run(
-                    "INSERT INTO twins(id, model, properties, last_index, at_ns)"
-                    " VALUES(?, (SELECT key FROM models WHERE id = ?), ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
-                    " model = excluded.model, properties = excluded.properties,"
-                    " last_index = excluded.last_index, at_ns = excluded.at_ns",
-                    (twin_id, model, _json(properties), index, at_ns),
-                )
+                run(_PUT_TWIN, (twin_id, model, _json(properties), index, at_ns))
             case DeleteTwin(twin_id):
                 run("DELETE FROM twins WHERE id = ?", (twin_id,))
                 # Nobody is left to end its alarms.
@@ -155,13 +165,7 @@ class Graph:
                     (at_ns, twin_id),
                 )
             case PutRelationship(source, edge, name, target, properties):
-                run(
-                    "INSERT INTO relationships(source, id, name, target, properties, last_index, at_ns)"
-                    " SELECT s.key, ?, ?, t.key, ?, ?, ? FROM twins s, twins t WHERE s.id = ? AND t.id = ?"
-                    " ON CONFLICT(source, id) DO UPDATE SET name = excluded.name, target = excluded.target,"
-                    " properties = excluded.properties, last_index = excluded.last_index, at_ns = excluded.at_ns",
-                    (edge, name, _json(properties), index, at_ns, source, target),
-                )
+                run(_PUT_EDGE, (edge, name, _json(properties), index, at_ns, source, target))
             case DeleteRelationship(source, edge):
                 run(
                     "DELETE FROM relationships WHERE source = (SELECT key FROM twins WHERE id = ?) AND id = ?",
@@ -169,10 +173,29 @@ class Graph:
                 )
             case PutModel(dtmi, document, models):
                 run(
-                    "INSERT INTO models(id, document, last_index, at_ns) VALUES(?, ?, ?, ?)",
+                    "INSERT INTO models(id, document, last_index, at_ns) VALUES(?, ?, ?, ?) ON CONFLICT(id) DO UPDATE"
+                    " SET document = excluded.document, last_index = excluded.last_index, at_ns = excluded.at_ns,"
+                    " decommissioned = 0, deleted = 0",
                     (dtmi, _json(document), index, at_ns),
                 )
                 self._models = models
+            case DeleteModel(dtmi):
+                run("UPDATE models SET deleted = 1, last_index = ? WHERE id = ?", (index, dtmi))
+                self._models = None
+            case DecommissionModel(dtmi, decommissioned):
+                run("UPDATE models SET decommissioned = ?, last_index = ? WHERE id = ?", (decommissioned, index, dtmi))
+            case PutBlock(twins, relationships, faults):
+                rows = [(t.id, t.model, _json(t.properties), index, at_ns) for t in twins]
+                self._db.executemany(_PUT_TWIN, rows)
+                edges = [(r.id, r.name, _json(r.properties), index, at_ns, r.source, r.target) for r in relationships]
+                self._db.executemany(_PUT_EDGE, edges)
+                if faults:
+                    reason = f"{len(faults)} of its rows cannot be: {_first(faults)}"
+                    run("INSERT INTO rejected VALUES(?, ?, ?, ?)", (index, "graph.put", "import:", reason))
+            case PutRecord(kind, name, body):
+                run("INSERT OR REPLACE INTO records VALUES(?, ?, ?, ?, ?)", (kind, name, _json(body), index, at_ns))
+            case DeleteRecord(kind, name):
+                run("DELETE FROM records WHERE kind = ? AND name = ?", (kind, name))
             case PutAlarm():
                 self._write_alarm(change, index)
 
@@ -195,11 +218,31 @@ class Graph:
     def models(self) -> Models:
         """All types. The same object until one is added."""
         if self._models is None:
-            documents = self._db.execute("SELECT document FROM models ORDER BY key")
+            documents = self._db.execute("SELECT document FROM models WHERE NOT deleted ORDER BY key")
             self._models = parse([msgspec.json.decode(text) for (text,) in documents])
         return self._models
 
+    def decommissioned(self, dtmi: str) -> bool:
+        """Is that model decommissioned?"""
+        row = self._db.execute("SELECT decommissioned FROM models WHERE id = ?", (_plain(dtmi),)).fetchone()
+        return row is not None and bool(row[0])
+
+    # ---- records
+
+    def records(self, kind: str) -> dict[str, dict[str, JSON]]:
+        """All event routes (`route`) or jobs (`job`), by name."""
+        rows = self._db.execute("SELECT name, body FROM records WHERE kind = ? ORDER BY name", (kind,))
+        return {name: _object(body) for name, body in rows}
+
     # ---- twins
+
+    def models_of(self, twin_ids: Collection[str]) -> dict[str, str]:
+        """The models of those of the twins that there are, by id."""
+        rows = self._db.execute(
+            "SELECT t.id, m.id FROM json_each(?) j JOIN twins t ON t.id = j.value JOIN models m ON m.key = t.model",
+            (_text([_plain(each) for each in twin_ids]).decode(),),
+        )
+        return dict(rows.fetchall())
 
     def find_twin(self, twin_id: str) -> Twin | None:
         """That twin, or None."""
@@ -261,6 +304,11 @@ class Graph:
         """How many models, twins, relationships, alarms and rejected entries there are."""
         names = ("models", "twins", "relationships", "alarms", "rejected")
         return {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}  # noqa: S608
+
+
+def _first(faults: tuple[RowFault, ...]) -> str:
+    first = faults[0]
+    return f"{first.list}[{first.row}] {first.id}: {first.reason}"
 
 
 def _twin(row: tuple[str, str, str, int, int]) -> Twin:

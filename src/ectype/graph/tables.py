@@ -1,9 +1,10 @@
 """The SQLite file of the graph: its tables, and whether a file that is found can be believed.
 
-    models         key, id, document (DTDL), last_index, at_ns
+    models         key, id, document (DTDL), last_index, at_ns, decommissioned, deleted (twins of it may be left)
     twins          key, id, model -> models, properties (JSON), last_index, at_ns
     relationships  key, source -> twins, id, name, target -> twins, properties (JSON), last_index, at_ns
     alarms         id (index of the raising entry), twin, name, severity, text, since_ns, until_ns, cost_kwh
+    records        kind (route, job), name, body (JSON), last_index, at_ns
     rejected       entry, kind, subject, reason
     state          size and root of the log that all of this follows from
 
@@ -23,7 +24,7 @@ from pathlib import Path
 from ectype.errors import Unavailable
 from ectype.log.fold import Readable
 
-VERSION = 1
+VERSION = 2
 _APPLICATION = 0x45435447  # "ECTG"
 _CHUNK = 1 << 20
 _log = logging.getLogger("ectype.graph")
@@ -31,7 +32,8 @@ _log = logging.getLogger("ectype.graph")
 _TABLES = """
 CREATE TABLE models(
     key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, document TEXT NOT NULL,
-    last_index INTEGER NOT NULL, at_ns INTEGER NOT NULL);
+    last_index INTEGER NOT NULL, at_ns INTEGER NOT NULL,
+    decommissioned INTEGER NOT NULL DEFAULT 0, deleted INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE twins(
     key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, model INTEGER NOT NULL REFERENCES models(key),
     properties TEXT NOT NULL, last_index INTEGER NOT NULL, at_ns INTEGER NOT NULL);
@@ -47,6 +49,9 @@ CREATE TABLE alarms(
     since_ns INTEGER NOT NULL, until_ns INTEGER, cost_kwh REAL);
 CREATE UNIQUE INDEX alarms_active ON alarms(twin, name) WHERE until_ns IS NULL;
 CREATE INDEX alarms_newest ON alarms(since_ns DESC, id DESC);
+CREATE TABLE records(
+    kind TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, last_index INTEGER NOT NULL, at_ns INTEGER NOT NULL,
+    PRIMARY KEY(kind, name)) WITHOUT ROWID;
 CREATE TABLE rejected(entry INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE TABLE state(one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, root BLOB NOT NULL);
 INSERT INTO state VALUES(1, 0, x'');
