@@ -83,7 +83,7 @@ def test_this_may_be_written(write: Write) -> None:
         (patch("t1", {"op": "add", "path": "/powr", "value": 1}), Invalid, "no property 'powr'"),
         (patch("t1", {"op": "add", "path": "/$dtId", "value": "x"}), Invalid, r"a twin has no '\$dtId'"),
         (patch("t1", {"op": "remove", "path": "/$metadata"}), Invalid, 'a twin needs "\\$metadata"'),
-        (patch("t1", {"op": "add", "path": "/$metadata/x", "value": 1}), Invalid, "only"),
+        (patch("t1", {"op": "add", "path": "/$metadata/x/y", "value": 1}), Invalid, "nothing at"),
         (("twin.patch", "twin:t1", {"op": "add"}), Invalid, "a patch is a list"),
         (("twin.delete", "twin:t9", {}), NotFound, "no twin 't9'"),
         (("twin.delete", "twin:t2", {}), Conflict, "has 2 relationships .* delete them first"),

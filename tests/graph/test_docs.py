@@ -24,6 +24,9 @@ def test_every_kind_of_entry_has_a_row() -> None:
         ("relationship.delete", "", None),
         alarm("t", "a", 1),
         alarm("t", "a", 1, 2),
+        *((kind, "", None) for kind in ("model.delete", "model.decommission", "relationship.patch", "telemetry")),
+        *((kind, "", None) for kind in ("graph.put", "graph.clear", "route.put", "route.delete")),
+        *((kind, "", None) for kind in ("job.put", "job.delete")),
     ]
     assert documented("graph.md") == {kind for kind, *_ in written}
     assert all(concerns(kind) for kind in documented("graph.md"))

@@ -103,6 +103,12 @@ class PutBlock:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Clear:
+    """All twins, relationships and models are gone."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class PutAlarm:
     """An alarm is raised, changed while it lasts, or over (until_ns)."""
 
@@ -143,6 +149,7 @@ Change: TypeAlias = (
     | PutRelationship
     | DeleteRelationship
     | PutBlock
+    | Clear
     | PutAlarm
     | PutRecord
     | DeleteRecord

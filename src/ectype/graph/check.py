@@ -6,6 +6,7 @@
     twin.put  twin.patch  twin.delete    a twin that conforms to its model; not deleted while it has relationships
     relationship.put  .patch  .delete    declared by the source's model, to a twin of the declared kind
     graph.put                            many puts at once: {"twins": [...], "relationships": [...]}
+    graph.clear                          nothing is left
     alarm.raised  alarm.cleared          about a twin that exists
     telemetry                            from a twin that exists, or a component of it
     route.put  route.delete  job.put     kept as they are
@@ -21,6 +22,7 @@ import msgspec
 from ectype.errors import Conflict, EctypeError, Invalid, NotFound
 from ectype.graph.changes import (
     Change,
+    Clear,
     DecommissionModel,
     DeleteModel,
     DeleteRecord,
@@ -90,7 +92,7 @@ def concerns(kind: str) -> bool:
 
 def subject_of(kind: str) -> str:
     """How the subject of that kind begins: `twin:` for `twin.put`."""
-    return "import:" if kind == "graph.put" else kind.partition(".")[0] + ":"
+    return {"graph.put": "import:", "graph.clear": "delete:"}.get(kind) or kind.partition(".")[0] + ":"
 
 
 def read_json(body: bytes) -> JSON:
@@ -225,6 +227,11 @@ def _put_block(facts: Facts, name: str, body: JSON) -> Change:
             shown = row.get("$relationshipId") if isinstance(row, dict) else None
             faults.append(RowFault("relationships", number, str(shown)[:140], str(error)))
     return PutBlock(tuple(puts.values()), tuple(made), tuple(faults))
+
+
+def _clear(facts: Facts, name: str, body: JSON) -> Change:
+    del facts, name, body
+    return Clear()
 
 
 def _block_twin(facts: Facts, name: str, row: JSON, known: Mapping[str, str]) -> PutTwin:
@@ -425,6 +432,7 @@ _RULES: dict[str, Callable[[Facts, str, JSON], Change | None]] = {
     "model.delete": _delete_model,
     "model.decommission": _decommission_model,
     "graph.put": _put_block,
+    "graph.clear": _clear,
     "telemetry": _telemetry,
     "route.put": _put_route,
     "route.delete": _delete_route,

@@ -144,6 +144,11 @@ class Log:
             self._write_next()
         return await done
 
+    @property
+    def next(self) -> int:
+        """The index that the next entry gets, counting those on their way."""
+        return self._next
+
     def last(self, subject: str) -> int | None:
         """The index of the last durable entry about `subject`, None if there is none."""
         return self._state.heads.get(subject)

@@ -96,7 +96,7 @@ class View:
     async def write(self, draft: Draft, if_match: int | None = None) -> int:
         """Append a decision; its index, once every read sees it."""
         self._demand("write", draft.subject)
-        return await self._node.writer.write(self.who, draft, if_match)
+        return (await self._node.writer.write(self.who, draft, if_match)).index
 
     def alarms(self, active: bool, limit: int) -> tuple[AlarmRow, ...]:
         """Alarms, newest first; only those that last if `active`."""

@@ -1,28 +1,33 @@
 """How a person's decision becomes an entry: checked against types and graph, signed, appended, seen.
 
-Decisions about different things do not wait for each other and share one flush of the disk. Two about the
-same twin take turns, and each is appended with the twin's last index as its expectation: a check is never
-about a twin that has changed since, whoever changed it.
+Each is checked against the graph as it will be when everything that is on its way is folded (`overlay`), and is
+given to the log before anything else can be checked: the order of the checks is the order of the log, nobody
+waits for a turn, and any number of decisions, also about one twin, share one flush of the disk.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast, final
-from weakref import WeakValueDictionary
+
+import msgspec
 
 from ectype.clock import Clock
-from ectype.errors import Conflict
+from ectype.errors import Conflict, Invalid
+from ectype.graph.changes import Change, PutBlock, RowFault
 from ectype.graph.check import check_write
 from ectype.graph.fold import Graph
-from ectype.log.entry import seal
+from ectype.log.entry import Entry, seal
 from ectype.log.log import Log
 from ectype.model.schema import JSON
 from ectype.node.follower import Follower
+from ectype.node.overlay import Overlay
 from ectype.trust.access import Principal
 from ectype.trust.keys import Signer
 from ectype.values.canonical import canonical
 
 _TRIES = 100
+_sorted = msgspec.json.Encoder(order="deterministic").encode
 
 
 @final
@@ -36,51 +41,140 @@ class Draft:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was appended: its index, and what it does to the graph."""
+
+    index: int
+    change: Change | None
+
+
+@final
 class Writer:
     """Appends what people decide. The node signs on behalf of a named principal."""
 
     def __init__(self, log: Log, graph: Graph, follower: Follower, signer: Signer, clock: Clock) -> None:
         self._log = log
-        self._graph = graph
         self._follower = follower
         self._signer = signer
         self._clock = clock
-        self._structure = asyncio.Lock()
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._facts = Overlay(graph)
+        self._doubtful = False
 
-    async def write(self, who: Principal, draft: Draft, if_match: int | None = None) -> int:
-        """Append `draft` and return its index, once every fold has it.
+    async def write(
+        self, who: Principal, draft: Draft, if_match: int | None = None, *, if_none: bool = False
+    ) -> Written:
+        """Append `draft`; return once every fold has it.
 
-        if_match: the last index that the subject must have; without it, the newest is taken.
-        Raises what `check_write` does, and Conflict when `if_match` is not the subject's last index any more.
+        if_match: the last index that the twin or relationship must have; if_none: there must be none yet.
+        Raises what `check_write` does, and Conflict when the precondition does not hold (any more).
         """
-        async with self._turns.setdefault(draft.subject, asyncio.Lock()):
-            if draft.kind == "twin.patch":
-                return await self._write(who, draft, if_match)
-            async with self._structure:  # puts and deletes look at other twins too: one at a time
-                return await self._write(who, draft, if_match)
+        return (await self.write_all(who, [draft], if_match, if_none=if_none))[0]
 
-    async def _write(self, who: Principal, draft: Draft, if_match: int | None) -> int:
-        body = canonical(cast(Any, draft.body))
+    async def write_all(
+        self, who: Principal, drafts: Sequence[Draft], if_match: int | None = None, *, if_none: bool = False
+    ) -> list[Written]:
+        """Append all of `drafts` or none, each checked as if those before it were in force."""
         for _ in range(_TRIES):
-            last = self._log.last(draft.subject)
-            if if_match is not None and last != if_match:
-                raise Conflict(
-                    f"{draft.subject} has changed since you read it (entry {if_match}, now {last}); "
-                    "look at the new value and decide again",
-                    last,
-                )
-            if last is not None:
-                await self._follower.reach(last + 1)
-            check_write(self._graph, draft.kind, draft.subject, draft.body)
-            entry = seal(
-                self._signer, kind=draft.kind, subject=draft.subject, body=body, at_ns=self._clock(), by=who.name
-            )
+            await self._begin()
+            if if_match is not None or if_none:
+                self._demand(drafts[0].subject, if_match, if_none)
+            entries: list[Entry] = []
+            written: list[Written] = []
+            first = self._log.next
+            at_ns = self._clock()
+            for index, draft in enumerate(drafts, first):
+                try:
+                    change = check_write(self._facts, draft.kind, draft.subject, draft.body)
+                    body = canonical(cast(Any, draft.body))
+                    entry = seal(
+                        self._signer, kind=draft.kind, subject=draft.subject, body=body, at_ns=at_ns, by=who.name
+                    )
+                except BaseException:
+                    self._facts.rollback()
+                    raise
+                entries.append(entry)
+                written.append(Written(index, change))
+                self._facts.add(change, index, draft.subject, at_ns)
+            if await self._append(entries, first):
+                return written
+        raise Conflict(f"{drafts[0].subject} changes too fast to be written; try again")
+
+    async def write_block(
+        self, who: Principal, job: str, rows: tuple[list[JSON], list[JSON]], mark: dict[str, JSON]
+    ) -> tuple[int, tuple[RowFault, ...]]:
+        """Append the twins and relationships of a block (`rows`) that can be; returns what cannot, and why.
+
+        mark: how far the job is, kept in the same entry. Does not wait for the folds: `reach` does.
+        """
+        for _ in range(_TRIES):
+            await self._begin()
+            twins, edges = rows
+            body: dict[str, JSON] = {"twins": twins, "relationships": edges, **mark}
+            change = check_write(self._facts, "graph.put", f"import:{job}", body)
+            assert isinstance(change, PutBlock)
+            wrong = {(fault.list, fault.row) for fault in change.faults}
+            if wrong:
+                body["twins"] = [row for i, row in enumerate(twins) if ("twins", i) not in wrong]
+                body["relationships"] = [row for i, row in enumerate(edges) if ("relationships", i) not in wrong]
+            subject, at_ns, first = f"import:{job}", self._clock(), self._log.next
             try:
-                indices = await self._log.append([entry], expected={draft.subject: last})
-            except Conflict:
-                await asyncio.sleep(0)  # somebody was first: look again
-                continue
+                text = _sorted(body)
+            except (msgspec.MsgspecError, UnicodeError) as error:
+                raise Invalid(f"a block of import {job}: {error}") from error
+            entry = seal(self._signer, kind="graph.put", subject=subject, body=text, at_ns=at_ns, by=who.name)
+            self._facts.add(change, first, subject, at_ns)
+            if await self._append([entry], first, reach=False):
+                return first, change.faults
+        raise Conflict(f"import {job} is written by another; try again")
+
+    async def _append(self, entries: list[Entry], first: int, *, reach: bool = True) -> bool:
+        """Give `entries` to the log at once; False if what they were checked against is not so any more."""
+        expected = {subject: index for subject, index in self._facts.consulted.items() if index < first}
+        turn = self._facts.round
+        try:
+            indices = await self._log.append(entries, expected=cast(Any, expected) or None)
+        except Conflict:  # before anything else could happen
+            self._facts.rollback()
+            self._doubtful = True
+            return False
+        except BaseException:
+            if self._facts.round == turn:  # refused at once: nothing was added since
+                self._facts.rollback()
+            self._doubtful = True
+            raise
+        if reach:
             await self._follower.reach(indices.stop)
-            return indices.start
-        raise Conflict(f"{draft.subject} changes too fast to be written; try again", self._log.last(draft.subject))
+        return True
+
+    async def _begin(self) -> None:
+        """After a refused append, look at nothing but what is durable."""
+        while self._doubtful:
+            await self._follower.reach(self._log.size)
+            await asyncio.sleep(0.001)  # what is on its way is on the disk, or refused, soon
+            if self._log.next == self._log.size == self._follower.size:
+                self._facts.clear()
+                self._doubtful = False
+        self._facts.begin()
+
+    def _demand(self, subject: str, if_match: int | None, if_none: bool) -> None:
+        actual = self._current(subject)
+        if if_none and actual is not None:
+            raise Conflict(f"{subject} is there already (entry {actual})", actual)
+        if if_match is not None and actual != if_match:
+            raise Conflict(
+                f"{subject} has changed since you read it (entry {if_match}, now {actual}); "
+                "look at the new value and decide again",
+                actual,
+            )
+
+    def _current(self, subject: str) -> int | None:
+        kind, _, name = subject.partition(":")
+        if kind == "twin":
+            twin = self._facts.find_twin(name)
+            return None if twin is None else twin.last_index
+        if kind == "relationship":
+            source, _, edge = name.partition("/")
+            found = self._facts.find_relationship(source, edge)
+            return None if found is None else found.last_index
+        return self._log.last(subject)
