@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ectype.errors import Conflict, EctypeError, Invalid, NotFound, Unavailable
 from ectype.graph.check import check_write, read_json
+from ectype.graph.facts import instant
 from ectype.graph.fold import Graph
 from ectype.log.fold import catch_up
 from ectype.model import JSON
@@ -304,7 +305,12 @@ def test_a_twin_says_what_it_is_and_its_last_entry() -> None:
     assert twin.to_dict() == {
         "$dtId": "t1",
         "$etag": f'W/"{size}"',
-        "$metadata": {"$model": TURBINE},
+        "$metadata": {
+            "$model": TURBINE,
+            "$lastUpdateTime": instant(1000 + size),
+            "power": {"lastUpdateTime": instant(1000 + size)},
+            "name": {"lastUpdateTime": instant(1005)},
+        },
         "power": 9,
         "name": "one",
     }

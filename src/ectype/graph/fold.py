@@ -1,11 +1,13 @@
 """The graph as a fold: what `check` lets pass becomes rows of SQLite, the rest is kept as rejected.
 
-Calls belong to one thread at a time. Reads see every entry that was applied, committed or not.
+Calls belong to one thread at a time. Reads see every entry that was applied, committed or not. Whoever wants to read
+at length, or in another thread, takes a `reading`: the graph as it is now, which stays so.
 """
 
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
@@ -13,53 +15,24 @@ import msgspec
 
 from ectype.errors import EctypeError, Invalid, NotFound, Unavailable
 from ectype.graph import tables
-from ectype.graph.changes import (
-    Change,
-    DecommissionModel,
-    DeleteModel,
-    DeleteRecord,
-    DeleteRelationship,
-    DeleteTwin,
-    PutAlarm,
-    PutBlock,
-    PutModel,
-    PutRecord,
-    PutRelationship,
-    PutTwin,
-    RowFault,
-)
+from ectype.graph.changes import Clear, DecommissionModel, DeleteModel, PutModel
 from ectype.graph.check import check_write, concerns, read_json
-from ectype.graph.facts import Alarm, Rejected, Relationship, Twin
+from ectype.graph.columns import Column, Columns
+from ectype.graph.facts import Alarm, Model, Rejected, Relationship, Twin
+from ectype.graph.reading import EDGE, TWIN, Reading, Types, as_edge, as_twin, as_value
+from ectype.graph.rows import Rows
 from ectype.log.entry import Entry
 from ectype.log.fold import Readable
 from ectype.model.models import Models
-from ectype.model.parse import parse
 from ectype.model.schema import JSON
 
-__all__ = ["Alarm", "Graph", "Rejected", "Relationship", "Twin"]
+__all__ = ["Alarm", "Graph", "Model", "Rejected", "Relationship", "Twin"]
 
-_COMMIT_EVERY = 1000
+_COMMIT_EVERY = 20_000  # rows
+_READERS = 4  # idle connections that are kept
 _log = logging.getLogger("ectype.graph")
-_text: Callable[[object], bytes] = msgspec.json.Encoder().encode
 
-_TWIN = "SELECT t.id, m.id, t.properties, t.last_index, t.at_ns FROM twins t JOIN models m ON m.key = t.model"
-_PUT_TWIN = (
-    "INSERT INTO twins(id, model, properties, last_index, at_ns)"
-    " VALUES(?, (SELECT key FROM models WHERE id = ?), ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
-    " model = excluded.model, properties = excluded.properties,"
-    " last_index = excluded.last_index, at_ns = excluded.at_ns"
-)
-_PUT_EDGE = (
-    "INSERT INTO relationships(source, id, name, target, properties, last_index, at_ns)"
-    " SELECT s.key, ?, ?, t.key, ?, ?, ? FROM twins s, twins t WHERE s.id = ? AND t.id = ?"
-    " ON CONFLICT(source, id) DO UPDATE SET name = excluded.name, target = excluded.target,"
-    " properties = excluded.properties, last_index = excluded.last_index, at_ns = excluded.at_ns"
-)
 _OF_KINDS = "WHERE m.id IN (SELECT value FROM json_each(?)) ORDER BY t.id"
-_EDGE = (
-    "SELECT s.id, r.id, r.name, t.id, r.properties, r.last_index, r.at_ns"
-    " FROM relationships r JOIN twins s ON s.key = r.source JOIN twins t ON t.key = r.target"
-)
 _ALARM = "SELECT id, twin, name, severity, text, since_ns, until_ns, cost_kwh FROM alarms"
 
 
@@ -70,13 +43,21 @@ class Graph:
     name = "graph"
     version = tables.VERSION
 
-    def __init__(self, db: sqlite3.Connection, path: Path | None, log: Readable | None) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, path: Path | None, log: Readable | None, watch: tables.Watch | None = None
+    ) -> None:
         """Use `Graph.open`."""
         self._db = db
         self._path = path
-        self._log = log
-        self._models: Models | None = None
+        self.log = log
+        self._watch = watch
+        self._rows = Rows(db)
+        self.columns = Columns()
+        self.columns.load(db)
+        self._types = Types()
+        self._readers: list[sqlite3.Connection] = []
         self._uncommitted = 0
+        self.busy = False
         self.size: int = db.execute("SELECT size FROM state").fetchone()[0]
         self._saved = self.size
 
@@ -84,11 +65,13 @@ class Graph:
     def open(cls, folder: Path | None = None, log: Readable | None = None) -> "Graph":
         """The graph kept in `folder` (None: in memory, for branches and tests), as far as it had come.
 
-        What is there but damaged, of another version or not of `log` is thrown away: the size is 0 then.
+        What is there but damaged, of another version or not of `log` is thrown away: the size is 0 then. (That a
+        large file is damaged turns out a little later; then all calls raise Unavailable until it is opened again.)
         Raises Unavailable if the folder cannot be written.
         """
         path = folder / "graph.sqlite" if folder is not None else None
-        return cls(tables.connect(path, log), path, log)
+        db, watch = tables.connect(path, log)
+        return cls(db, path, log, watch)
 
     # ---- the fold
 
@@ -99,6 +82,8 @@ class Graph:
         if not concerns(entry.kind):
             self.size += 1
             return
+        if self._watch is not None:
+            self._look()
         try:
             if not self._uncommitted:
                 self._db.execute("BEGIN")
@@ -114,11 +99,12 @@ class Graph:
         """Let the file say what was folded so far. Raises Unavailable if the disk does not take it."""
         if self._saved == self.size:
             return
-        root = self._log.root(self.size) if self._log is not None else b""
+        root = self.log.root(self.size) if self.log is not None else b""
         try:
             if not self._uncommitted:
                 self._db.execute("BEGIN")
-            self._db.execute("UPDATE state SET size = ?, root = ?", (self.size, root))
+            state = (self.size, root, self._rows.twins, self._rows.relationships)
+            self._db.execute("UPDATE state SET size = ?, root = ?, twins = ?, relationships = ?", state)
             self._db.execute("COMMIT")
             self._uncommitted, self._saved = 0, self.size
         except sqlite3.Error as error:
@@ -126,16 +112,38 @@ class Graph:
 
     def close(self) -> None:
         """Save and let the file go."""
+        for reader in self._readers:
+            reader.close()
+        self._readers = []
+        if self._watch is not None:
+            self._watch.wait()
+            if self._watch.reason is not None and self._path is not None:
+                self._db.close()
+                tables.discard(self._path)
+                return
         self.save()
         tables.close(self._db, self._path)
+
+    def _look(self) -> None:
+        """Has the watch of a large file found anything?"""
+        watch = self._watch
+        if watch is not None and watch.reason is not None:
+            if self._path is not None:
+                self._path.with_name(f"{self._path.name}.sum").write_text("damaged 0\n")
+            raise Unavailable(f"{self._path} {watch.reason}: start again, and it is folded again from the log")
+        if watch is not None and watch.done:
+            self._watch = None
+            tables.autocheckpoint(self._db)
 
     def _lost(self, error: sqlite3.Error) -> Unavailable:
         """Go back to what the file holds; the log has the rest."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-        self._uncommitted, self._models = 0, None
+        self._uncommitted, self._types = 0, Types()
         try:
             self.size = self._saved = self._db.execute("SELECT size FROM state").fetchone()[0]
+            self._rows.reload()
+            self.columns.load(self._db)
         except sqlite3.Error:
             _log.warning("%s cannot be read any more; delete it and start again: the log has everything", self._path)
         return Unavailable(f"{self._path}: the graph could not take entry {self.size}: {error}")
@@ -149,105 +157,117 @@ class Graph:
             row = (index, entry.kind, entry.subject, str(error))
             self._db.execute("INSERT INTO rejected VALUES(?, ?, ?, ?)", row)
             return
-        if change is not None:
-            self._write(change, index, entry.at_ns)
+        if change is None:
+            return
+        self._uncommitted += self._rows.write(change, index, entry.at_ns)
+        if isinstance(change, PutModel | DeleteModel | DecommissionModel | Clear):
+            self._types = Types(change.models if isinstance(change, PutModel) else None)
+            if isinstance(change, PutModel):
+                self.columns.declared(self._db, list(change.models.interface(change.id).contents))
+            elif isinstance(change, Clear):
+                self.columns.clear(self._db)
 
-    def _write(self, change: Change, index: int, at_ns: int) -> None:
-        run = self._db.execute
-        match change:
-            case PutTwin(twin_id, model, properties):
-                run(_PUT_TWIN, (twin_id, model, _json(properties), index, at_ns))
-            case DeleteTwin(twin_id):
-                run("DELETE FROM twins WHERE id = ?", (twin_id,))
-                # Nobody is left to end its alarms.
-                run(
-                    "UPDATE alarms SET until_ns = max(since_ns, ?) WHERE twin = ? AND until_ns IS NULL",
-                    (at_ns, twin_id),
-                )
-            case PutRelationship(source, edge, name, target, properties):
-                run(_PUT_EDGE, (edge, name, _json(properties), index, at_ns, source, target))
-            case DeleteRelationship(source, edge):
-                run(
-                    "DELETE FROM relationships WHERE source = (SELECT key FROM twins WHERE id = ?) AND id = ?",
-                    (source, edge),
-                )
-            case PutModel(dtmi, document, models):
-                run(
-                    "INSERT INTO models(id, document, last_index, at_ns) VALUES(?, ?, ?, ?) ON CONFLICT(id) DO UPDATE"
-                    " SET document = excluded.document, last_index = excluded.last_index, at_ns = excluded.at_ns,"
-                    " decommissioned = 0, deleted = 0",
-                    (dtmi, _json(document), index, at_ns),
-                )
-                self._models = models
-            case DeleteModel(dtmi):
-                run("UPDATE models SET deleted = 1, last_index = ? WHERE id = ?", (index, dtmi))
-                self._models = None
-            case DecommissionModel(dtmi, decommissioned):
-                run("UPDATE models SET decommissioned = ?, last_index = ? WHERE id = ?", (decommissioned, index, dtmi))
-            case PutBlock(twins, relationships, faults):
-                rows = [(t.id, t.model, _json(t.properties), index, at_ns) for t in twins]
-                self._db.executemany(_PUT_TWIN, rows)
-                edges = [(r.id, r.name, _json(r.properties), index, at_ns, r.source, r.target) for r in relationships]
-                self._db.executemany(_PUT_EDGE, edges)
-                if faults:
-                    reason = f"{len(faults)} of its rows cannot be: {_first(faults)}"
-                    run("INSERT INTO rejected VALUES(?, ?, ?, ?)", (index, "graph.put", "import:", reason))
-            case PutRecord(kind, name, body):
-                run("INSERT OR REPLACE INTO records VALUES(?, ?, ?, ?, ?)", (kind, name, _json(body), index, at_ns))
-            case DeleteRecord(kind, name):
-                run("DELETE FROM records WHERE kind = ? AND name = ?", (kind, name))
-            case PutAlarm():
-                self._write_alarm(change, index)
+    # ---- to read at length
 
-    def _write_alarm(self, alarm: PutAlarm, index: int) -> None:
-        row = (alarm.severity, alarm.text, alarm.since_ns, alarm.until_ns, alarm.cost_kwh, alarm.twin, alarm.name)
-        changed = self._db.execute(
-            "UPDATE alarms SET severity = ?, text = ?, since_ns = ?, until_ns = ?, cost_kwh = ?"
-            " WHERE twin = ? AND name = ? AND until_ns IS NULL",
-            row,
-        )
-        if not changed.rowcount:
-            self._db.execute(
-                "INSERT INTO alarms(severity, text, since_ns, until_ns, cost_kwh, twin, name, id)"
-                " VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, index),
-            )
+    @contextmanager
+    def reading(self) -> Generator[Reading]:
+        """The graph as it is now, for one thread to read while the fold goes on (or, in memory, stands still)."""
+        if self._watch is not None:
+            self._look()
+        if self._path is None:
+            self.save()
+            yield self._as_reading(self._db)
+            return
+        if self._uncommitted:
+            self.save()
+        db = self._readers.pop() if self._readers else tables.open_reader(self._path)
+        try:
+            db.execute("BEGIN")
+            db.execute("SELECT size FROM state").fetchone()  # from here on it sees what is committed now
+            yield self._as_reading(db)
+        finally:
+            db.execute("ROLLBACK")
+            if len(self._readers) < _READERS:
+                self._readers.append(db)
+            else:
+                db.close()
+
+    def _as_reading(self, db: sqlite3.Connection) -> Reading:
+        rows = self._rows
+        return Reading(db, self.size, self._types, self.columns.known(), rows.twins, rows.relationships)
+
+    def make_column(self, column: Column) -> None:
+        """Make an index for `column` (see Columns.make). May run in another thread while nothing is applied."""
+        self.begin_column()
+        self.finish_column(column)
+
+    def begin_column(self) -> None:
+        """Before `finish_column` in another thread: until that is over, `busy` is true and nothing may be applied."""
+        self.save()
+        if self._uncommitted:
+            raise Invalid("the graph is being written")
+        self.busy = True
+
+    def finish_column(self, column: Column) -> None:
+        """Make the index, with a connection of its own. Raises Unavailable if the disk does not take it."""
+        db = self._db
+        try:
+            if self._path is not None:
+                db = tables.open_file(self._path)
+                db.execute("PRAGMA threads=2")
+                if self._watch is not None:
+                    db.execute("PRAGMA wal_autocheckpoint=0")
+            if column not in self.columns.known():
+                self.columns.make(db, column)
+        except sqlite3.Error as error:
+            raise Unavailable(f"{self._path}: no index could be made: {error}") from error
+        finally:
+            self.busy = False
+            if db is not self._db:
+                db.close()
 
     # ---- types
 
     def models(self) -> Models:
         """All types. The same object until one is added."""
-        if self._models is None:
-            documents = self._db.execute("SELECT document FROM models WHERE NOT deleted ORDER BY key")
-            self._models = parse([msgspec.json.decode(text) for (text,) in documents])
-        return self._models
+        return self._types.models(self._db)
 
     def decommissioned(self, dtmi: str) -> bool:
         """Is that model decommissioned?"""
         row = self._db.execute("SELECT decommissioned FROM models WHERE id = ?", (_plain(dtmi),)).fetchone()
         return row is not None and bool(row[0])
 
+    def model_facts(self) -> list[Model]:
+        """All types as they were put, by id."""
+        rows = self._db.execute("SELECT id, document, at_ns, decommissioned FROM models WHERE NOT deleted ORDER BY id")
+        return [Model(dtmi, as_value(text), at_ns, bool(gone)) for dtmi, text, at_ns, gone in rows]
+
+    def _components(self, model: str) -> frozenset[str]:
+        """The names of the parts that twins of `model` have."""
+        return self._types.components(self._db, model)
+
     # ---- records
 
     def records(self, kind: str) -> dict[str, dict[str, JSON]]:
         """All event routes (`route`) or jobs (`job`), by name."""
         rows = self._db.execute("SELECT name, body FROM records WHERE kind = ? ORDER BY name", (kind,))
-        return {name: _object(body) for name, body in rows}
+        return {name: as_value(body) for name, body in rows}
 
     # ---- twins
 
     def models_of(self, twin_ids: Collection[str]) -> dict[str, str]:
         """The models of those of the twins that there are, by id."""
         rows = self._db.execute(
-            "SELECT t.id, m.id FROM json_each(?) j JOIN twins t ON t.id = j.value JOIN models m ON m.key = t.model",
-            (_text([_plain(each) for each in twin_ids]).decode(),),
+            "SELECT t.id, m.id FROM json_each(?) j CROSS JOIN twins t ON t.id = j.value"
+            " JOIN models m ON m.key = t.model",
+            (msgspec.json.encode([_plain(each) for each in twin_ids]).decode(),),
         )
         return dict(rows.fetchall())
 
     def find_twin(self, twin_id: str) -> Twin | None:
         """That twin, or None."""
-        row = self._db.execute(f"{_TWIN} WHERE t.id = ?", (_plain(twin_id),)).fetchone()
-        return None if row is None else _twin(row)
+        row = self._db.execute(f"{TWIN} WHERE t.id = ?", (_plain(twin_id),)).fetchone()
+        return None if row is None else as_twin(row, self._components)
 
     def twin(self, twin_id: str) -> Twin:
         """That twin. Raises NotFound."""
@@ -259,31 +279,31 @@ class Graph:
     def twins(self, model: str | None = None) -> list[Twin]:
         """All twins by id; with `model`, those of it or of a model that extends it."""
         if model is None:
-            return [_twin(row) for row in self._db.execute(f"{_TWIN} ORDER BY t.id")]
-        kinds = _text([each.id for each in self.models() if model in each.ancestors]).decode()
-        rows = self._db.execute(f"{_TWIN} {_OF_KINDS}", (kinds,))
-        return [_twin(row) for row in rows]
+            return [as_twin(row, self._components) for row in self._db.execute(f"{TWIN} ORDER BY t.id")]
+        kinds = msgspec.json.encode([each.id for each in self.models() if model in each.ancestors]).decode()
+        rows = self._db.execute(f"{TWIN} {_OF_KINDS}", (kinds,))
+        return [as_twin(row, self._components) for row in rows]
 
     # ---- relationships
 
     def find_relationship(self, source: str, relationship_id: str) -> Relationship | None:
         """That edge, or None."""
         names = (_plain(source), _plain(relationship_id))
-        row = self._db.execute(f"{_EDGE} WHERE s.id = ? AND r.id = ?", names).fetchone()
-        return None if row is None else _edge(row)
+        row = self._db.execute(f"{EDGE} WHERE s.id = ? AND r.id = ?", names).fetchone()
+        return None if row is None else as_edge(row)
 
     def relationships(self, twin_id: str) -> list[Relationship]:
         """The edges that start at a twin, by id."""
-        return [_edge(row) for row in self._db.execute(f"{_EDGE} WHERE s.id = ? ORDER BY r.id", (_plain(twin_id),))]
+        return [as_edge(row) for row in self._db.execute(f"{EDGE} WHERE s.id = ? ORDER BY r.id", (_plain(twin_id),))]
 
     def incoming(self, twin_id: str) -> list[Relationship]:
         """The edges that end at a twin, by source and id."""
-        rows = self._db.execute(f"{_EDGE} WHERE t.id = ? ORDER BY s.id, r.id", (_plain(twin_id),))
-        return [_edge(row) for row in rows]
+        rows = self._db.execute(f"{EDGE} WHERE t.id = ? ORDER BY s.id, r.id", (_plain(twin_id),))
+        return [as_edge(row) for row in rows]
 
     def all_relationships(self) -> list[Relationship]:
         """All edges, by source and id."""
-        return [_edge(row) for row in self._db.execute(f"{_EDGE} ORDER BY s.id, r.id")]
+        return [as_edge(row) for row in self._db.execute(f"{EDGE} ORDER BY s.id, r.id")]
 
     # ---- alarms, and what was rejected
 
@@ -302,32 +322,10 @@ class Graph:
 
     def counts(self) -> dict[str, int]:
         """How many models, twins, relationships, alarms and rejected entries there are."""
-        names = ("models", "twins", "relationships", "alarms", "rejected")
-        return {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}  # noqa: S608
-
-
-def _first(faults: tuple[RowFault, ...]) -> str:
-    first = faults[0]
-    return f"{first.list}[{first.row}] {first.id}: {first.reason}"
-
-
-def _twin(row: tuple[str, str, str, int, int]) -> Twin:
-    twin_id, model, properties, last_index, at_ns = row
-    return Twin(twin_id, model, _object(properties), last_index, at_ns)
-
-
-def _edge(row: tuple[str, str, str, str, str, int, int]) -> Relationship:
-    source, edge, name, target, properties, last_index, at_ns = row
-    return Relationship(source, edge, name, target, _object(properties), last_index, at_ns)
-
-
-def _json(value: Mapping[str, JSON]) -> str:
-    return _text(value).decode()
-
-
-def _object(text: str) -> dict[str, JSON]:
-    value: dict[str, JSON] = msgspec.json.decode(text)
-    return value
+        names = ("alarms", "rejected")
+        counted = {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}  # noqa: S608
+        models = self._db.execute("SELECT count(*) FROM models WHERE NOT deleted").fetchone()[0]
+        return {"models": models, "twins": self._rows.twins, "relationships": self._rows.relationships, **counted}
 
 
 def _plain(name: str) -> str:
