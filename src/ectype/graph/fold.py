@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import final
 
 import msgspec
@@ -19,6 +20,7 @@ from ectype.graph.changes import Clear, DecommissionModel, DeleteModel, PutModel
 from ectype.graph.check import check_write, concerns, read_json
 from ectype.graph.columns import Column, Columns
 from ectype.graph.facts import Alarm, Model, Rejected, Relationship, Twin
+from ectype.graph.past import Past
 from ectype.graph.reading import EDGE, TWIN, Reading, Types, as_edge, as_twin, as_value
 from ectype.graph.rows import Rows
 from ectype.log.entry import Entry
@@ -56,6 +58,8 @@ class Graph:
         self.columns.load(db)
         self._types = Types()
         self._readers: list[sqlite3.Connection] = []
+        self._past = Past[Graph](self._blank, self._copied)
+        self._passing = False
         self._uncommitted = 0
         self.busy = False
         self.size: int = db.execute("SELECT size FROM state").fetchone()[0]
@@ -70,6 +74,8 @@ class Graph:
         Raises Unavailable if the folder cannot be written.
         """
         path = folder / "graph.sqlite" if folder is not None else None
+        if folder is not None:
+            rmtree(folder / "past", ignore_errors=True)  # what a process that was killed had looked back at
         db, watch = tables.connect(path, log)
         return cls(db, path, log, watch)
 
@@ -112,6 +118,7 @@ class Graph:
 
     def close(self) -> None:
         """Save and let the file go."""
+        self._past.close()
         for reader in self._readers:
             reader.close()
         self._readers = []
@@ -121,6 +128,10 @@ class Graph:
                 self._db.close()
                 tables.discard(self._path)
                 return
+        if self._passing and self._path is not None:
+            self._db.close()
+            rmtree(self._path.parent, ignore_errors=True)
+            return
         self.save()
         tables.close(self._db, self._path)
 
@@ -139,14 +150,19 @@ class Graph:
         """Go back to what the file holds; the log has the rest."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-        self._uncommitted, self._types = 0, Types()
+        self._uncommitted = 0
         try:
-            self.size = self._saved = self._db.execute("SELECT size FROM state").fetchone()[0]
-            self._rows.reload()
-            self.columns.load(self._db)
+            self._rewind()
         except sqlite3.Error:
             _log.warning("%s cannot be read any more; delete it and start again: the log has everything", self._path)
         return Unavailable(f"{self._path}: the graph could not take entry {self.size}: {error}")
+
+    def _rewind(self) -> None:
+        """Be what the file says."""
+        self._types = Types()
+        self.size = self._saved = self._db.execute("SELECT size FROM state").fetchone()[0]
+        self._rows.reload()
+        self.columns.load(self._db)
 
     def _take(self, index: int, entry: Entry) -> None:
         try:
@@ -195,6 +211,30 @@ class Graph:
     def _as_reading(self, db: sqlite3.Connection) -> Reading:
         rows = self._rows
         return Reading(db, self.size, self._types, self.columns.known(), rows.twins, rows.relationships)
+
+    @contextmanager
+    def past(self, size: int) -> "Generator[Graph]":
+        """The graph as it was when the log had `size` entries, for one caller at a time. What it costs: see `Past`."""
+        if self.log is None:
+            raise Invalid("this graph has no log to look back in")
+        with self._past.at(size, self.log) as found:
+            yield found
+
+    def _blank(self, number: int) -> "Graph":
+        if self._path is None:
+            return Graph.open()
+        folder = self._path.parent / "past" / str(number)
+        rmtree(folder, ignore_errors=True)
+        made = Graph.open(folder)
+        made._passing = True
+        return made
+
+    def _copied(self, graph: "Graph", number: int) -> "Graph":
+        graph.save()
+        made = self._blank(number)
+        graph._db.backup(made._db)
+        made._rewind()
+        return made
 
     def make_column(self, column: Column) -> None:
         """Make an index for `column` (see Columns.make). May run in another thread while nothing is applied."""
