@@ -28,15 +28,33 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mqtt-port", type=int, default=MQTT_PORT, help="for devices (default %(default)s; 0: any)")
     parser.add_argument("--no-mqtt", action="store_true", help="open no MQTT endpoint")
     parser.add_argument("--no-estimate", action="store_true", help="run no estimator")
+    parser.add_argument(
+        "--tls", action="store_true", help="speak https, with a certificate authority of the space's own (keys/ca.pem)"
+    )
     add_exposure(parser)
 
 
 def main(args: argparse.Namespace) -> None:
     """Run it."""
+    if args.tls:
+        own_tls(args)
     settings = Settings(
         exposure_of(args), None if args.no_mqtt else check_port(args.mqtt_port, "--mqtt-port"), not args.no_estimate
     )
     run(run_space(args.space, settings, check_port(args.port, "--port"), args.json))
+
+
+def own_tls(args: argparse.Namespace) -> None:
+    """Let --tls stand for --tls-cert and --tls-key of a certificate made here."""
+    from ectype.server.authority import own_certificate  # making certificates is slow to import, and rarely wanted
+
+    if args.tls_cert is not None or args.tls_key is not None:
+        raise Misconfigured("--tls makes a certificate; --tls-cert and --tls-key bring one: use either")
+    ca, args.tls_cert, args.tls_key = own_certificate(args.space / "keys", args.host)
+    if not args.json:
+        print(f"TLS: trust {ca} once, for example")
+        print(f"  Python      ectype.connect(URL, ca={str(ca)!r})")
+        print(f"  JavaScript  NODE_EXTRA_CA_CERTS={ca} node app.js", flush=True)
 
 
 def check_port(port: int, option: str) -> int:

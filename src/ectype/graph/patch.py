@@ -4,6 +4,7 @@ Pure: the patched value shares with the original what did not change, and the or
 """
 
 from collections.abc import Mapping, Sequence
+from typing import final
 
 from ectype.errors import Invalid
 from ectype.model.schema import JSON
@@ -11,20 +12,25 @@ from ectype.model.schema import JSON
 _OPS_LIMIT = 10_000
 
 
+@final
+class BadPatch(Invalid):
+    """A patch that is none, or cannot be applied to what is there."""
+
+
 def apply_patch(value: Mapping[str, JSON], patch: JSON) -> dict[str, JSON]:
     """`value` after all operations of `patch`, in order. Raises Invalid, naming the operation, if one fails."""
     if not isinstance(patch, list):
-        raise Invalid('a patch is a list of operations like {"op": "replace", "path": "/speed", "value": 2}')
+        raise BadPatch('a patch is a list of operations like {"op": "replace", "path": "/speed", "value": 2}')
     if len(patch) > _OPS_LIMIT:
-        raise Invalid(f"a patch of {len(patch)} operations is longer than {_OPS_LIMIT}; split it")
+        raise BadPatch(f"a patch of {len(patch)} operations is longer than {_OPS_LIMIT}; split it")
     result: JSON = dict(value)
     for number, operation in enumerate(patch, 1):
         try:
             result = _apply(result, operation)
         except Invalid as error:
-            raise Invalid(f"operation {number} of the patch: {error}") from error
+            raise BadPatch(f"operation {number} of the patch: {error}") from error
     if not isinstance(result, dict):
-        raise Invalid("a patch cannot replace the whole by something that is no object")
+        raise BadPatch("a patch cannot replace the whole by something that is no object")
     return result
 
 

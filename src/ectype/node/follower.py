@@ -62,6 +62,8 @@ class Follower:
         save_at = loop.time() + _SAVE_EVERY_S
         try:
             async for frame in self._log.tail(self.size):
+                while any(getattr(fold, "busy", False) for fold in self._folds):
+                    await asyncio.sleep(0.002)  # a fold makes an index in another thread
                 for offset, entry in enumerate(frame.entries):
                     self._apply(frame.first + offset, entry)
                 self.size = frame.first + len(frame.entries)

@@ -83,10 +83,10 @@ class Overlay:
             case DeleteRelationship(source, edge):
                 self._set(self._edges, (source, edge), (index, subject, None))
             case PutBlock(twins, relationships):
-                for twin in twins:
-                    self._put_twin(twin, index, subject, at_ns)
-                for relationship in relationships:
-                    self._put_edge(relationship, index, subject, at_ns)
+                for part, twin in enumerate(twins):
+                    self._put_twin(twin, index, subject, at_ns, part)
+                for part, relationship in enumerate(relationships, len(twins)):
+                    self._put_edge(relationship, index, subject, at_ns, part)
             case PutModel(dtmi, _, models):
                 self._set(self._models, "", (index, subject, models))
                 self._set(self._decommissioned, dtmi, (index, subject, False))
@@ -114,11 +114,12 @@ class Overlay:
         if not subject.startswith("import:"):
             self.consulted[subject] = index
 
-    def _put_twin(self, put: PutTwin, index: int, subject: str, at_ns: int) -> None:
-        self._set(self._twins, put.id, (index, subject, Twin(put.id, put.model, put.properties, index, at_ns)))
+    def _put_twin(self, put: PutTwin, index: int, subject: str, at_ns: int, part: int | None = None) -> None:
+        twin = Twin(put.id, put.model, put.properties, index, at_ns, part)
+        self._set(self._twins, put.id, (index, subject, twin))
 
-    def _put_edge(self, put: PutRelationship, index: int, subject: str, at_ns: int) -> None:
-        edge = Relationship(put.source, put.id, put.name, put.target, put.properties, index, at_ns)
+    def _put_edge(self, put: PutRelationship, index: int, subject: str, at_ns: int, part: int | None = None) -> None:
+        edge = Relationship(put.source, put.id, put.name, put.target, put.properties, index, at_ns, part)
         self._set(self._edges, (put.source, put.id), (index, subject, edge))
 
     # ---- facts

@@ -12,6 +12,7 @@ from ectype.collab.room import Seat
 from ectype.errors import Invalid, NotFound, Refused
 from ectype.graph.fold import Alarm, Twin
 from ectype.ids import split_series
+from ectype.node.graph_view import GraphView
 from ectype.node.messages import (
     AlarmRow,
     ConsistencyProof,
@@ -102,6 +103,11 @@ class View:
         """Alarms, newest first; only those that last if `active`."""
         rows = self._node.graph.alarms(active_only=active, limit=limit)
         return tuple(_alarm_row(a) for a in rows if self._may("read", f"twin:{a.twin}"))
+
+    @property
+    def graph(self) -> GraphView:
+        """Twins, relationships, models, routes and jobs one by one: what the Azure Digital Twins API asks."""
+        return GraphView(self._node, self.who)
 
     # ---- series
 

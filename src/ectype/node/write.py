@@ -24,10 +24,14 @@ from ectype.node.follower import Follower
 from ectype.node.overlay import Overlay
 from ectype.trust.access import Principal
 from ectype.trust.keys import Signer
-from ectype.values.canonical import canonical
 
 _TRIES = 100
 _sorted = msgspec.json.Encoder(order="deterministic").encode
+
+
+@final
+class PreconditionFailed(Conflict):
+    """The twin or relationship is not (any more) what the writer thought."""
 
 
 @final
@@ -62,17 +66,17 @@ class Writer:
         self._doubtful = False
 
     async def write(
-        self, who: Principal, draft: Draft, if_match: int | None = None, *, if_none: bool = False
+        self, who: Principal, draft: Draft, if_match: int | str | None = None, *, if_none: bool = False
     ) -> Written:
         """Append `draft`; return once every fold has it.
 
-        if_match: the last index that the twin or relationship must have; if_none: there must be none yet.
+        if_match: the last index, or the ETag, that the twin or relationship must have; if_none: there must be none yet.
         Raises what `check_write` does, and Conflict when the precondition does not hold (any more).
         """
         return (await self.write_all(who, [draft], if_match, if_none=if_none))[0]
 
     async def write_all(
-        self, who: Principal, drafts: Sequence[Draft], if_match: int | None = None, *, if_none: bool = False
+        self, who: Principal, drafts: Sequence[Draft], if_match: int | str | None = None, *, if_none: bool = False
     ) -> list[Written]:
         """Append all of `drafts` or none, each checked as if those before it were in force."""
         for _ in range(_TRIES):
@@ -86,7 +90,7 @@ class Writer:
             for index, draft in enumerate(drafts, first):
                 try:
                     change = check_write(self._facts, draft.kind, draft.subject, draft.body)
-                    body = canonical(cast(Any, draft.body))
+                    body = _text(draft.body)
                     entry = seal(
                         self._signer, kind=draft.kind, subject=draft.subject, body=body, at_ns=at_ns, by=who.name
                     )
@@ -118,10 +122,7 @@ class Writer:
                 body["twins"] = [row for i, row in enumerate(twins) if ("twins", i) not in wrong]
                 body["relationships"] = [row for i, row in enumerate(edges) if ("relationships", i) not in wrong]
             subject, at_ns, first = f"import:{job}", self._clock(), self._log.next
-            try:
-                text = _sorted(body)
-            except (msgspec.MsgspecError, UnicodeError) as error:
-                raise Invalid(f"a block of import {job}: {error}") from error
+            text = _text(body)
             entry = seal(self._signer, kind="graph.put", subject=subject, body=text, at_ns=at_ns, by=who.name)
             self._facts.add(change, first, subject, at_ns)
             if await self._append([entry], first, reach=False):
@@ -157,24 +158,33 @@ class Writer:
                 self._doubtful = False
         self._facts.begin()
 
-    def _demand(self, subject: str, if_match: int | None, if_none: bool) -> None:
-        actual = self._current(subject)
+    def _demand(self, subject: str, if_match: int | str | None, if_none: bool) -> None:
+        actual, etag = self._current(subject)
         if if_none and actual is not None:
-            raise Conflict(f"{subject} is there already (entry {actual})", actual)
-        if if_match is not None and actual != if_match:
-            raise Conflict(
+            raise PreconditionFailed(f"{subject} is there already (entry {actual})", actual)
+        if if_match is not None and if_match not in (actual, etag):
+            raise PreconditionFailed(
                 f"{subject} has changed since you read it (entry {if_match}, now {actual}); "
                 "look at the new value and decide again",
                 actual,
             )
 
-    def _current(self, subject: str) -> int | None:
+    def _current(self, subject: str) -> tuple[int | None, str | None]:
+        """The last index of a twin or relationship, and its ETag; for others, of the subject."""
         kind, _, name = subject.partition(":")
         if kind == "twin":
-            twin = self._facts.find_twin(name)
-            return None if twin is None else twin.last_index
-        if kind == "relationship":
+            found = self._facts.find_twin(name)
+        elif kind == "relationship":
             source, _, edge = name.partition("/")
             found = self._facts.find_relationship(source, edge)
-            return None if found is None else found.last_index
-        return self._log.last(subject)
+        else:
+            return self._log.last(subject), None
+        return (None, None) if found is None else (found.last_index, found.etag)
+
+
+def _text(body: JSON) -> bytes:
+    """A body as JSON with its names in order. Not RFC 8785, which has no whole numbers of 64 bits; DTDL has."""
+    try:
+        return _sorted(body)
+    except (msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError, TypeError) as error:
+        raise Invalid(f"this cannot be written as JSON: {error}") from error

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from ectype.server import feed, history, log, rooms, space, twins
+from ectype.server.adt.door import Door
 from ectype.server.auth import Views
 from ectype.server.errors import http_exception
 from ectype.server.gate import Gate
@@ -29,7 +30,7 @@ def create_app(views: Views, *, allowed_hosts: Collection[str], static: Path | N
     gate = Gate(views)
     routes = [route for area in (space, twins, history, log, feed, rooms) for route in area.routes(gate)]
     return Starlette(
-        routes=[*routes, page_route(views, static)],
+        routes=[Door(views), *routes, page_route(views, static)],
         middleware=[Middleware(Guard, allowed_hosts=allowed_hosts)],
         exception_handlers={HTTPException: http_exception},
     )

@@ -1,0 +1,172 @@
+"""The graph as somebody may see and change it: the part of the view that the Azure Digital Twins API speaks to.
+
+Pages are lists cut after a key, so a reader who goes on later neither misses nor repeats what was there before.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar, final
+
+from ectype.errors import Conflict, NotFound
+from ectype.graph.facts import Model, Relationship, Twin, instant
+from ectype.graph.patch import BadPatch
+from ectype.model.interface import Component
+from ectype.model.parse import InvalidModel, parse
+from ectype.model.schema import JSON
+from ectype.node.write import Draft, PreconditionFailed, Written
+from ectype.query import Page as Rows
+from ectype.query import TooLong, Unparsable, ask
+from ectype.trust.access import Principal, demand
+
+if TYPE_CHECKING:
+    from ectype.node.node import Node
+
+__all__ = [
+    "BadPatch",
+    "Draft",
+    "GraphView",
+    "InvalidModel",
+    "Model",
+    "Page",
+    "PreconditionFailed",
+    "Relationship",
+    "TooLong",
+    "Twin",
+    "Unparsable",
+    "instant",
+]
+
+Item = TypeVar("Item")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Some of a list. after: the key to go on from; None at the end."""
+
+    items: tuple[Item, ...]
+    after: str | None
+
+
+@final
+class GraphView:
+    """Twins, relationships, models, routes and jobs, as `who` may see and change them."""
+
+    def __init__(self, node: "Node", who: Principal) -> None:
+        self._node = node
+        self._graph = node.graph
+        self._rights = node.rights
+        self.who = who
+
+    # ---- reads
+
+    def find_twin(self, twin_id: str) -> Twin | None:
+        """That twin; None if there is none, or none for `who`."""
+        if not self._rights.may(self.who, "read", f"twin:{twin_id}"):
+            return None
+        return self._graph.find_twin(twin_id)
+
+    def twin(self, twin_id: str) -> Twin:
+        """That twin. Raises NotFound."""
+        found = self.find_twin(twin_id)
+        if found is None:
+            raise NotFound(f"there is no digital twin {twin_id[:140]!r}")
+        return found
+
+    def has_component(self, twin: Twin, name: str) -> bool:
+        """Does the twin's model declare a component of that name?"""
+        model = self._graph.models().interfaces.get(twin.model)
+        return model is not None and isinstance(model.contents.get(name), Component)
+
+    def relationship(self, source: str, relationship_id: str) -> Relationship | None:
+        """That edge, if there is one. Raises NotFound without the twin."""
+        self.twin(source)
+        return self._graph.find_relationship(source, relationship_id)
+
+    def relationships(self, twin_id: str, name: str | None, after: str | None, limit: int) -> Page[Relationship]:
+        """The edges that start at a twin, those called `name` if that is given, by id."""
+        self.twin(twin_id)
+        edges = [edge for edge in self._graph.relationships(twin_id) if name in (None, edge.name)]
+        return _page(edges, [edge.id for edge in edges], after, limit)
+
+    def incoming(self, twin_id: str, after: str | None, limit: int) -> Page[Relationship]:
+        """The edges that end at a twin, by source and id."""
+        self.twin(twin_id)
+        may = self._rights.may
+        edges = [e for e in self._graph.incoming(twin_id) if may(self.who, "read", f"twin:{e.source}")]
+        return _page(edges, [f"{edge.source}/{edge.id}" for edge in edges], after, limit)
+
+    def model(self, dtmi: str) -> Model:
+        """That type, as it was put. Raises NotFound."""
+        demand(self._rights, self.who, "read", "models")
+        found = next((each for each in self._graph.model_facts() if each.id == dtmi), None)
+        if found is None:
+            raise NotFound(f"there is no model {dtmi[:140]!r}")
+        return found
+
+    def models(self, dependencies_for: Sequence[str], after: str | None, limit: int) -> Page[Model]:
+        """All types, by id; with `dependencies_for`, those and what they extend or contain."""
+        demand(self._rights, self.who, "read", "models")
+        interfaces = self._graph.models().interfaces
+        wanted: set[str] = set()
+        for dtmi in dependencies_for:
+            self.model(dtmi)
+        left = list(dependencies_for)
+        while left:
+            dtmi = left.pop()
+            if dtmi in wanted or dtmi not in interfaces:
+                continue
+            wanted.add(dtmi)
+            interface = interfaces[dtmi]
+            left += interface.extends
+            left += [each.schema for each in interface.own.values() if isinstance(each, Component)]
+        ids = sorted(wanted) if dependencies_for else sorted(interfaces)
+        page = _page(ids, ids, after, limit)
+        facts = {each.id: each for each in self._graph.model_facts()}
+        return Page(tuple(facts[dtmi] for dtmi in page.items), page.after)
+
+    async def query(self, text: str | None, after: str | None, limit: int) -> Rows:
+        """The rows that a query finds. Raises Unparsable, which says where, and TooLong."""
+        demand(self._rights, self.who, "read", "query")
+        return await ask(self._graph, text, limit=limit, after=after)
+
+    def records(self, kind: str) -> dict[str, dict[str, JSON]]:
+        """Event routes (`route`) or jobs (`job`), by name."""
+        demand(self._rights, self.who, "read", f"{kind}s")
+        return self._graph.records(kind)
+
+    # ---- writes
+
+    async def write(self, draft: Draft, if_match: int | str | None = None, *, if_none: bool = False) -> Written:
+        """Append a decision; once every read sees it, its index."""
+        demand(self._rights, self.who, "write", draft.subject)
+        return await self._node.writer.write(self.who, draft, if_match, if_none=if_none)
+
+    async def put_models(self, documents: Sequence[JSON]) -> list[Model]:
+        """Add types, all or none, whatever their order. Raises InvalidModel, or Conflict if one is there."""
+        demand(self._rights, self.who, "write", "models")
+        before = self._graph.models()
+        there = [each["@id"] for each in documents if isinstance(each, dict) and each.get("@id") in before.interfaces]
+        if there:
+            raise Conflict(f"model {there[0]} exists already; give the changed one a higher version")
+        made = parse(documents, before).interfaces
+        new = [name for name in made if name not in before.interfaces]
+        drafts = [Draft("model.put", f"model:{name}", dict(made[name].document)) for name in new]
+        if drafts:
+            await self._node.writer.write_all(self.who, drafts)
+        facts = {each.id: each for each in self._graph.model_facts()}
+        return [facts[name] for name in new if name in facts]
+
+
+def _page(items: Sequence[Item], keys: Iterable[str], after: str | None, limit: int) -> Page[Item]:
+    """The items whose keys, which rise, are beyond `after`; at most `limit`."""
+    keyed = list(zip(keys, items, strict=True))
+    if after is not None:
+        keyed = [pair for pair in keyed if pair[0] > after]
+    more = len(keyed) > limit
+    return Page(tuple(item for _, item in keyed[:limit]), keyed[limit - 1][0] if more else None)
+
+
+def interesting(values: Mapping[str, JSON]) -> dict[str, JSON]:
+    """A twin's or relationship's own properties, without what the system adds."""
+    return {name: value for name, value in values.items() if not name.startswith("$")}

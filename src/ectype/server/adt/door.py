@@ -1,0 +1,188 @@
+"""From a path to an operation: the part of the application that speaks Azure Digital Twins.
+
+It takes the paths that begin with one of the API's five words and leaves all others alone. A path is taken apart by
+hand, once: this is the hot way of the server.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import final
+
+from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from ectype.errors import Conflict
+from ectype.server.adt import components, models, query, relationships, telemetry, twins
+from ectype.server.adt.call import Answer, Call
+from ectype.server.adt.errors import AdtError, Codes, tell
+from ectype.server.auth import Views, view_for
+from ectype.server.errors import TooLarge
+
+VERSIONS = ("2020-10-31", "2022-05-31", "2023-06-30", "2023-10-31")
+WORDS = frozenset({"models", "digitaltwins", "query", "eventroutes", "jobs"})
+_SMALL, _LARGE = 1 << 16, 1 << 20
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation. since: the first api-version that has it; most: bytes that its body may have."""
+
+    handler: Handler
+    codes: Codes = field(default_factory=Codes)
+    since: str = VERSIONS[0]
+    most: int = _SMALL
+
+
+_TWIN = Codes("ValidationFailed", "DigitalTwinNotFound")
+_EDGE = Codes("ValidationFailed", "DigitalTwinNotFound", (409, "RelationshipAlreadyExists"))
+_MODEL = Codes("InvalidArgument", "ModelNotFound", (409, "ModelReferencesNotDeleted"))
+
+OPERATIONS: dict[str, dict[str, Operation]] = {
+    "/models": {
+        "GET": Operation(models.list_all, _MODEL),
+        "POST": Operation(models.add, Codes("DTDLParserError", "ModelNotFound"), most=_LARGE),
+    },
+    "/models/{id}": {
+        "GET": Operation(models.get, _MODEL),
+        "PATCH": Operation(models.update, Codes("JsonPatchInvalid", "ModelNotFound")),
+        "DELETE": Operation(models.delete, _MODEL),
+    },
+    "/query": {"POST": Operation(query.run, Codes("SqlQueryError"))},
+    "/digitaltwins/{id}": {
+        "GET": Operation(twins.get, _TWIN),
+        "PUT": Operation(twins.put, _TWIN),
+        "PATCH": Operation(twins.patch, _TWIN),
+        "DELETE": Operation(
+            twins.delete, Codes("ValidationFailed", "DigitalTwinNotFound", (400, "RelationshipsNotDeleted"))
+        ),
+    },
+    "/digitaltwins/{id}/relationships": {"GET": Operation(relationships.list_outgoing, _TWIN)},
+    "/digitaltwins/{id}/incomingrelationships": {"GET": Operation(relationships.list_incoming, _TWIN)},
+    "/digitaltwins/{id}/relationships/{relationshipId}": {
+        "GET": Operation(relationships.get, _EDGE),
+        "PUT": Operation(relationships.put, _EDGE),
+        "PATCH": Operation(relationships.patch, _EDGE),
+        "DELETE": Operation(relationships.delete, _EDGE),
+    },
+    "/digitaltwins/{id}/telemetry": {"POST": Operation(telemetry.send, _TWIN)},
+    "/digitaltwins/{id}/components/{componentPath}": {
+        "GET": Operation(components.get, _TWIN),
+        "PATCH": Operation(components.patch, _TWIN),
+    },
+    "/digitaltwins/{id}/components/{componentPath}/telemetry": {"POST": Operation(telemetry.send, _TWIN)},
+}
+
+
+def take_apart(path: str) -> tuple[str, tuple[str, ...]]:
+    """The template that a path follows, and its ids; the template is "" if it follows none."""
+    match path.split("/")[1:]:
+        case ["digitaltwins", twin] if twin:
+            return "/digitaltwins/{id}", (twin,)
+        case ["digitaltwins", twin, "relationships" | "incomingrelationships" | "telemetry" as what] if twin:
+            return f"/digitaltwins/{{id}}/{what}", (twin,)
+        case ["digitaltwins", twin, "relationships", edge] if twin and edge:
+            return "/digitaltwins/{id}/relationships/{relationshipId}", (twin, edge)
+        case ["digitaltwins", twin, "components", part] if twin and part:
+            return "/digitaltwins/{id}/components/{componentPath}", (twin, part)
+        case ["digitaltwins", twin, "components", part, "telemetry"] if twin and part:
+            return "/digitaltwins/{id}/components/{componentPath}/telemetry", (twin, part)
+        case ["models" | "eventroutes" | "query" as what]:
+            return f"/{what}", ()
+        case ["models" | "eventroutes" as what, name] if name:
+            return f"/{what}/{{id}}", (name,)
+        case ["jobs", "imports" | "deletions" | "delete" as what]:
+            return f"/jobs/{_kind(what)}", ()
+        case ["jobs", "imports" | "deletions" | "delete" as what, name] if name:
+            return f"/jobs/{_kind(what)}/{{id}}", (name,)
+        case ["jobs", "imports", name, "cancel"] if name:
+            return "/jobs/imports/{id}/cancel", (name,)
+        case _:
+            return "", ()
+
+
+def _kind(word: str) -> str:
+    return "deletions" if word == "delete" else word
+
+
+@final
+class Door(BaseRoute):
+    """The route of the whole API."""
+
+    def __init__(self, views: Views) -> None:
+        self._views = views
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Is this path ours?"""
+        if scope["type"] == "http" and scope["path"][1:].partition("/")[0] in WORDS:
+            return Match.FULL, {}
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever comes."""
+        template, names = take_apart(scope["path"])
+        method: str = scope["method"]
+        operation = OPERATIONS.get(template, {}).get("GET" if method == "HEAD" else method)
+        codes = Codes() if operation is None else operation.codes
+        call: Call | None = None
+        try:
+            if operation is None:
+                raise _no_operation(template, method, scope["path"])
+            view = view_for(HTTPConnection(scope), self._views)
+            call = Call(view.graph, scope["path"], names, "", dict(scope["headers"]))
+            call.raw_query, call.scheme = scope["query_string"], scope["scheme"]
+            call.version = _version(call, operation)
+            if method not in ("GET", "HEAD"):
+                call.body = await _body(receive, operation.most)
+            answer = await operation.handler(call)
+        except Exception as error:  # noqa: BLE001 - the edge: everything is told to the caller and logged
+            if isinstance(error, Conflict) and template == "/models" and call is not None and type(error) is Conflict:
+                error = models.codes_of_conflict(call, error)
+            told = tell(error, codes)
+            answer = Answer(told.status, told.body, told.headers)
+        await _send(send, answer, head=method == "HEAD")
+
+
+def _no_operation(template: str, method: str, path: str) -> AdtError:
+    if template in OPERATIONS:
+        takes = ", ".join(OPERATIONS[template])
+        return AdtError(405, "MethodNotAllowed", f"{template} takes {takes}, not {method[:20]}")
+    return AdtError(404, "NotFound", f"there is nothing at {path[:200]}")
+
+
+def _version(call: Call, operation: Operation) -> str:
+    version = call.query("api-version")
+    if version is None:
+        raise AdtError(400, "MissingApiVersionParameter", "add api-version=2023-10-31 to the query of the URL")
+    if version not in VERSIONS:
+        raise AdtError(
+            400, "UnsupportedApiVersion", f"there is no api-version {version[:40]!r}; there is {', '.join(VERSIONS)}"
+        )
+    if version < operation.since:
+        raise AdtError(404, "NotFound", f"api-version {version} does not have this; use {operation.since} or later")
+    return version
+
+
+async def _body(receive: Receive, most: int) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        if len(body) > most:
+            break
+        message = await receive()
+        body += message.get("body", b"")
+    if len(body) > most:
+        raise TooLarge(f"a body may have {most} bytes here; this one has more")
+    return body
+
+
+async def _send(send: Send, answer: Answer, *, head: bool) -> None:
+    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in answer.headers.items()]
+    headers.append((b"cache-control", b"no-store"))
+    if answer.status != 204:
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else answer.body})
