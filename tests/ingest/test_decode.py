@@ -1,5 +1,6 @@
 import json
 from base64 import b64decode
+from datetime import datetime
 
 import msgspec
 from hypothesis import given
@@ -7,10 +8,15 @@ from hypothesis import strategies as st
 
 from ectype.errors import Invalid
 from ectype.ids import series_id
-from ectype.ingest.decode import KEPT_PAYLOAD, SetAside, decode, set_aside_bodies
+from ectype.ingest.decode import KEPT_PAYLOAD, Decoder, SetAside, decode, set_aside_bodies
+from ectype.ingest.shapes import instants
 from ectype.sources.base import Message
-from ectype.sources.readings import readings
+from ectype.sources.batch import Batch
+from ectype.sources.mqtt.packets import Publishes, Run
+from ectype.sources.mqtt.reader import Reader
+from ectype.sources.readings import instant, readings
 from ectype.values.canonical import canonical
+from tests.sources import mqtt_wire as wire
 
 
 def anything(twin: str, name: str) -> None:
@@ -88,3 +94,61 @@ def test_bodies_of_set_aside_messages_are_canonical_and_hold_all_in_order(items,
     for body in bodies:
         assert canonical(msgspec.json.decode(body)) == body
         assert len(body) < limit + 3000
+
+
+alike_payloads = st.one_of(
+    st.builds(lambda a, b: json.dumps({"a": a, "b": b}).encode(), st.integers(-9, 9), st.floats()),
+    st.sampled_from(
+        [b'{"a":1', b'"b":2}', b'{"a":1,"b":2}{"a":1,"b":2}', b'{"a":1,\n"b":2}', b'{"a":"}","b":1}', b"{}", b""]
+    ),
+    st.builds(lambda a, t: json.dumps({"t": t, "a": a}).encode(), st.integers(-9, 9), times),
+    st.sampled_from([b"1", b"2.5", b"1 2", b"1\n2", b"-", b" 3", b'{"value":1}', b'{"value":1,"t":5}']),
+)
+
+
+@given(
+    st.lists(st.lists(alike_payloads, min_size=1, max_size=3), min_size=1, max_size=4),
+    st.sampled_from([1, 3, 20, 60]),
+    st.sampled_from(["f/p", "f/p/a"]),
+)
+def test_what_is_read_together_means_what_it_means_one_by_one(batches, times_over, topic):
+    decoder = Decoder(anything)
+    for payloads in batches:
+        payloads = payloads * times_over
+        packets = b"".join(wire.publish(topic, p, 1, k + 1) for k, p in enumerate(payloads))
+        batch = Batch()
+        for run in Reader("c").feed(packets, 7):
+            if isinstance(run, Run):
+                batch.add(run.alike)
+            else:
+                assert isinstance(run, Publishes)
+                batch.extend(run.messages)
+        assert [m.payload for m in batch] == payloads
+        together = decoder.decode([batch])
+        one_by_one = decode(list(batch), anything)
+        assert together.block.rows() == one_by_one.block.rows()
+        assert together.set_aside == one_by_one.set_aside
+
+
+instants_written = st.builds(
+    lambda at, digits: at.isoformat()[:19] + (f".{at.microsecond:06d}"[: digits + 1] if digits else "") + "Z",
+    st.datetimes(datetime(1600, 1, 1), datetime(2300, 1, 1)),
+    st.sampled_from([0, 3, 6]),
+)
+broken_times = st.sampled_from(
+    [
+        f"2014-{rest}"
+        for rest in ("02-29T12:00:00Z", "13-01T12:00:00Z", "03-01T24:00:00Z", "03-01T12:00", "03-01T12:0\n")
+    ]
+)
+
+
+@given(st.lists(instants_written, min_size=1, max_size=3), st.one_of(st.none(), broken_times))
+def test_times_by_columns_are_the_times_one_by_one(written, broken):
+    written = [t.zfill(20) for t in written] * 30 + ([broken] if broken else [])
+    try:
+        expected = [instant(t) for t in written]
+    except Invalid:
+        expected = None
+    found = instants(written)
+    assert (None if found is None else found.tolist()) == expected

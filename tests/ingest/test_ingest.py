@@ -128,13 +128,13 @@ def test_a_slow_disk_bounds_what_waits_and_keeps_the_order(sizes):
         assert all(len(from_arrow(e.body or b"")) <= 30 for es in gate.appended for e in es)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_WAITING_ROWS", 100)
+        patch.setattr(module, "_WAITING", 100)
         patch.setattr(module, "ROWS_PER_ENTRY", 30)
         asyncio.run(main())
 
 
 def test_a_caller_that_gives_up_while_waiting_lets_the_next_one_in(monkeypatch):
-    monkeypatch.setattr(module, "_WAITING_ROWS", 1)
+    monkeypatch.setattr(module, "_WAITING", 1)
 
     async def main():
         gate = Gate()

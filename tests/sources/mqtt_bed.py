@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 from ectype.sources.base import Message
-from ectype.sources.mqtt_connection import Connection
-from ectype.sources.mqtt_endpoint import Limits, MqttEndpoint
+from ectype.sources.mqtt.connection import Connection
+from ectype.sources.mqtt.endpoint import Limits, MqttEndpoint
 from tests.sources import mqtt_wire as wire
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 
-from ectype.sources.mqtt_endpoint import MqttEndpoint
+from ectype.sources.mqtt.endpoint import MqttEndpoint
 from tests.sources.mqtt_bed import Disk
 
 mosquitto = pytest.mark.skipif(

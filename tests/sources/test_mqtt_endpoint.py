@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectype.errors import Invalid, Misconfigured, Unavailable
-from ectype.sources.mqtt_endpoint import Limits, MqttEndpoint
+from ectype.sources.mqtt.endpoint import Limits, MqttEndpoint
 from tests.sources import mqtt_wire as wire
 from tests.sources.mqtt_bed import Bed, turns
 

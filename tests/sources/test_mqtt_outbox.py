@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectype.sources.mqtt_outbox import Outbox
-from ectype.sources.mqtt_packets import topic_field
+from ectype.sources.mqtt.outbox import Outbox
+from ectype.sources.mqtt.writer import topic_field
 from tests.sources import mqtt_wire as wire
 
 

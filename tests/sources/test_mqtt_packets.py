@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectype.sources.mqtt_packets import (
+from ectype.sources.mqtt.packets import (
     Connect,
     Disconnect,
     Malformed,
@@ -12,18 +12,14 @@ from ectype.sources.mqtt_packets import (
     PubAcks,
     Publishes,
     PubRel,
-    Reader,
+    Run,
     Subscribe,
     Unsubscribe,
     Will,
-    acknowledge,
-    connack,
-    publish_head,
     qos_of,
-    remaining_length,
-    suback,
-    topic_field,
 )
+from ectype.sources.mqtt.reader import Reader
+from ectype.sources.mqtt.writer import acknowledge, connack, publish_head, remaining_length, suback, topic_field
 from tests.sources import mqtt_wire as wire
 
 topics = st.text(st.characters(blacklist_characters="+#\0", blacklist_categories=("Cs",)), min_size=1, max_size=30)
@@ -37,7 +33,15 @@ publishes = st.builds(
 )
 filters = st.sampled_from(["a", "a/+", "+/b", "#", "a/#", "/", "+", "ä/€/+"])
 ids = st.integers(1, 65535)
+many = st.builds(
+    lambda topic, payloads, qos: b"".join(wire.publish(topic, p, qos, k + 1) for k, p in enumerate(payloads)),
+    st.sampled_from(["a", "a/b"]),
+    st.lists(st.one_of(st.binary(max_size=4), st.binary(min_size=115, max_size=140)), min_size=40, max_size=80),
+    st.integers(0, 1),
+)
 packets = st.one_of(
+    many,
+    ids.map(lambda i: wire.ident(0x40, i) * 30),
     publishes,
     publishes,
     ids.map(lambda i: wire.ident(0x40, i)),
@@ -64,6 +68,10 @@ def flat(found) -> list:
                 ident = bytes(acks.pop(0)) if qos_of(flag) == 1 else ids.get(k)
                 out.append((message.topic, message.payload, message.source, flag, ident))
             assert not acks
+        elif isinstance(packet, Run):
+            acks = [packet.pubacks[k : k + 4] for k in range(0, len(packet.pubacks), 4)] or [None] * len(packet.alike)
+            for message, ack in zip(packet.alike.messages(), acks, strict=True):
+                out.append((message.topic, message.payload, message.source, 0x30 | packet.qos << 1, ack))
         elif isinstance(packet, PubAcks):
             out.extend(("puback", i) for i in packet.ids)
         else:

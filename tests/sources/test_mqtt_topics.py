@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectype.sources.mqtt_topics import Retained, Subscriptions, matches
+from ectype.sources.mqtt.topics import Retained, Subscriptions, matches
 
 level = st.sampled_from(["a", "b", "", "$x"])
 topics = st.lists(level, min_size=1, max_size=4).map("/".join).filter(bool)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ectype.cli.main import run
 from ectype.errors import Invalid, Misconfigured, Refused, Unavailable
 from ectype.sources.base import Message
-from ectype.sources.mqtt_endpoint import MqttEndpoint
+from ectype.sources.mqtt.endpoint import MqttEndpoint
 from ectype.sources.replay import Control, Progress, Replay, _Pace, read_control, replay
 from tests.sources.mqtt_bed import Disk
 from tests.sources.mqtt_wire import free_port

@@ -1,31 +1,36 @@
 """Batches of messages into one block of columns, and what cannot be understood set aside with its reason.
 
-It means exactly what `sources.readings` means, message by message (a test holds the two together); this is
-the same as one loop that makes no object per sample, because a reading must cost less than a microsecond.
-A message is taken whole or set aside whole.
+It means exactly what `sources.readings` means, message by message (a test holds the two together), and most of it
+happens to many messages at once: those of a known shape are lines of one text (`ingest.shapes`), and only the
+rest is read one by one. A message is taken whole or set aside whole.
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast, final
+from typing import final
 
 import msgspec
 import numpy as np
 
 from ectype.errors import Invalid
+from ectype.ingest.shapes import Shape, shape_of
 from ectype.sources.base import Message
-from ectype.sources.readings import NO_VALUE, address, instant, number, parts, payload_of, series_of
-from ectype.values.block import Block
+from ectype.sources.batch import Alike, parts_of
+from ectype.sources.readings import MAX_PAYLOAD, NO_VALUE, address, instant, number, parts, payload_of, series_of
+from ectype.values.block import Block, Float64s, Int32s, Int64s
 
 KEPT_PAYLOAD = 64 << 10
 _REMEMBERED_LENGTH = 512
-_FLOAT = {float}
-_NUMBERS = {float, int, bool}
+_TOPICS = 65_536
+_TOGETHER = 4  # messages of one shape from which on they are read at once
 
 Known = Callable[[str, str], str | None]
-"""(twin, property) -> None if a source may measure it, else one sentence that says why not."""
+"""(twin, property) -> None if a source may measure it, else one sentence that says why not.
+
+With an attribute `epoch` it promises the same answers for as long as that number stays the same.
+"""
 
 
 @final
@@ -53,101 +58,201 @@ class Decoded:
 
 
 def decode(messages: Sequence[Message], known: Known) -> Decoded:
-    """Understand `messages`. `known` is asked once per property and batch, so it may change between batches."""
-    batch = _Batch(known)
-    aside: list[SetAside] = []
-    for message in messages:
-        mark = len(batch.which)
-        try:
-            batch.add(message)
-        except Invalid as error:
-            batch.cut(mark)
-            aside.append(_aside(message, str(error)))
-    return Decoded(batch.block(), tuple(aside))
+    """Understand `messages`, without remembering anything of them."""
+    return Decoder(known).decode([messages])
 
 
 @final
-class _Batch:
-    """Columns that grow message by message.
+class Decoder:
+    """Understands batch after batch, and remembers what each topic's payloads looked like.
 
-    A source sends the same properties again and again, so what a topic and the names in its payload come to is
-    remembered as a shape: the numbers of their series. A message of a known shape with plain numbers is three
-    list extensions; everything else goes value by value.
+    `known` is asked once per property and batch, or once per epoch if it has one.
     """
 
     def __init__(self, known: Known) -> None:
         self._known = known
-        self._names: dict[str, int] = {}
-        self._shapes: dict[tuple[str, ...], list[int]] = {}
-        self.which: list[int] = []
-        self.value: list[float] = []
-        self.at: list[int] = []
+        self._shapes: dict[str, Shape] = {}
+        self._epoch: object = None
+        self._names: list[str] = []
+        self._ids: dict[str, int] = {}
+        self._slots: dict[tuple[str, Shape], Int32s | None] = {}
 
-    def add(self, message: Message) -> None:
-        """Take in one message; if it is Invalid, some of it may be in the columns until `cut`."""
+    def decode(self, batches: Sequence[Sequence[Message]]) -> Decoded:
+        """All of these, in order, as one block."""
+        epoch = getattr(self._known, "epoch", None)
+        if epoch is None or epoch != self._epoch or len(self._names) > _TOPICS or len(self._slots) > _TOPICS:
+            self._epoch = epoch
+            self._names, self._ids, self._slots = [], {}, {}
+        if len(self._shapes) > _TOPICS:
+            self._shapes.clear()
+        found = _Found()
+        for part in parts_of(batches):
+            if isinstance(part, Alike):
+                self._alike(part, found)
+            else:
+                self._mixed(part, found)
+        return found.decoded(self._names)
+
+    def _alike(self, alike: Alike, found: "_Found") -> None:
+        shape = self._shapes.get(alike.topic)
+        if shape is None:
+            messages = alike.messages()
+            self._one_by_one(messages[:1], [0], found)
+            shape = self._shapes.get(alike.topic)
+            if shape is None or len(messages) < _TOGETHER:
+                self._one_by_one(messages[1:], range(1, len(messages)), found)
+            else:
+                self._mixed(messages[1:], found, 1)
+            found.base += len(messages)
+            return
+        slots = self._slots_of(alike.topic, shape)
+        read = None
+        n = len(alike)
+        if slots is not None and alike.largest() <= MAX_PAYLOAD:
+            read = shape.read(alike.lines(), *alike.edges())
+        if slots is None or read is None:
+            self._one_by_one(alike.messages(), range(n), found)
+        else:
+            values, at = read
+            found.add(range(n), np.tile(slots, n), values, np.full(n, alike.at_ns) if at is None else at, shape.width)
+        found.base += n
+
+    def _mixed(self, messages: Sequence[Message], found: "_Found", skip: int = 0) -> None:
+        """Some messages of any topics: those of one shape together, the rest one by one."""
+        shapes = self._shapes
+        together: dict[Shape | None, list[int]] = {}
+        for k, message in enumerate(messages):
+            together.setdefault(shapes.get(message.topic), []).append(k)
+        for shape, members in together.items():
+            chosen = messages if len(members) == len(messages) else [messages[k] for k in members]
+            places = [k + skip for k in members] if skip else members
+            if shape is None or len(members) < _TOGETHER or not self._together(shape, chosen, places, found):
+                self._one_by_one(chosen, places, found)
+        if not skip:
+            found.base += len(messages)
+
+    def _together(self, shape: Shape, messages: Sequence[Message], places: list[int], found: "_Found") -> bool:
+        payloads = [m.payload for m in messages]
+        if not all(payloads) or max(map(len, payloads)) > MAX_PAYLOAD:
+            return False
+        which: list[Int32s] = []
+        for message in messages:
+            slots = self._slots_of(message.topic, shape)
+            if slots is None:
+                return False
+            which.append(slots)
+        read = shape.read(b"\n".join(payloads), bytes([p[0] for p in payloads]), bytes([p[-1] for p in payloads]))
+        if read is None:
+            return False
+        values, at = read
+        if at is None:
+            at = np.array([m.at_ns for m in messages], np.int64)
+        found.add(places, np.concatenate(which), values, at, shape.width)
+        return True
+
+    def _slots_of(self, topic: str, shape: Shape) -> Int32s | None:
+        """The series of a topic's values; None if one may not come in (why is asked message by message)."""
+        key = topic, shape
+        if key in self._slots:
+            return self._slots[key]
+        try:
+            names = shape.names if shape.whole else ("",)
+            slots = np.array([self._slot(topic, name, shape.whole) for name in names], np.int32)
+        except Invalid:
+            slots = None
+        self._slots[key] = slots
+        return slots
+
+    def _one_by_one(self, messages: Sequence[Message], places: Sequence[int], found: "_Found") -> None:
+        which: list[int] = []
+        value: list[float] = []
+        at: list[int] = []
+        rows: list[int] = []
+        for place, message in zip(places, messages, strict=True):
+            mark = len(which)
+            try:
+                at_ns = self._one(message, which, value)
+            except Invalid as error:
+                del which[mark:], value[mark:]
+                found.aside.append((found.base + place, _aside(message, str(error))))
+                continue
+            at += [at_ns] * (len(which) - mark)
+            rows += [place] * (len(which) - mark)
+        if which:
+            found.add(rows, np.array(which, np.int32), np.array(value, np.float64), np.array(at, np.int64), 1)
+
+    def _one(self, message: Message, which: list[int], value: list[float]) -> int:
+        """Take in one message and return when it was so; if it is Invalid, some of it may be in the lists."""
         values, whole, t = parts(payload_of(message))
         at_ns = message.at_ns if t is None else instant(t)
-        shape = (message.topic, *values) if whole else (message.topic, "", "")  # no object names a thing twice
-        slots = self._shapes.get(shape)
-        if slots is not None:
-            numbers = _plain_numbers(values.values())
-            if numbers is not None:
-                self.which += slots
-                self.value += numbers
-                self.at += [at_ns] * len(slots)
-                return
-        self._add_one_by_one(message.topic, values, whole, at_ns, shape)
-
-    def cut(self, mark: int) -> None:
-        """Forget the samples from `mark` on."""
-        del self.which[mark:], self.value[mark:], self.at[mark:]
-
-    def block(self) -> Block:
-        """What was taken in."""
-        which, at = np.array(self.which, np.int32), np.array(self.at, np.int64)
-        return Block(tuple(self._names), which, at, np.array(self.value, np.float64))
-
-    def _add_one_by_one(
-        self, topic: str, values: dict[str, object], whole: bool, at_ns: int, shape: tuple[str, ...]
-    ) -> None:
+        topic = message.topic
         if topic.startswith("ectype/"):
             raise Invalid("topics below ectype/ are the node's own; change a property through its API instead")
-        slots: list[int] = []
+        mark = len(which)
         for name, item in values.items():
             if item is not None:
-                slots.append(self._slot(topic, name, whole))
-                self.value.append(number(name if whole else topic.rpartition("/")[2], item))
-        if not slots:
+                which.append(self._slot(topic, name, whole))
+                value.append(number(name if whole else topic.rpartition("/")[2], item))
+        if len(which) == mark:
             raise Invalid(NO_VALUE)
-        self.which += slots
-        self.at += [at_ns] * len(slots)
-        if len(slots) == len(values):
-            self._shapes[shape] = slots
+        if len(topic) <= _REMEMBERED_LENGTH:
+            shape = shape_of(values, whole, t is not None)
+            if shape is not None:
+                self._shapes[topic] = shape
+        return at_ns
 
     def _slot(self, topic: str, name: str, whole: bool) -> int:
-        """The number of a series, a new one if this batch has not met it."""
+        """The number of a series, a new one if this epoch has not met it."""
         remembered = len(topic) + len(name) <= _REMEMBERED_LENGTH
         twin, property_name, series = (_series if remembered else _series.__wrapped__)(topic, name, whole)
-        slot = self._names.get(series)
+        slot = self._ids.get(series)
         if slot is None:
             reason = self._known(twin, property_name)
             if reason is not None:
                 raise Invalid(reason)
-            slot = self._names[series] = len(self._names)
+            slot = self._ids[series] = len(self._names)
+            self._names.append(series)
         return slot
 
 
-def _plain_numbers(values: Collection[object]) -> Collection[float] | None:
-    """`values` if all are numbers that a double can hold, else None."""
-    kinds = {*map(type, values)}
-    if kinds == _FLOAT:
-        return cast(Collection[float], values)
-    if kinds <= _NUMBERS:
-        try:
-            return [*map(float, cast(Collection[float], values))]
-        except OverflowError:
-            return None
-    return None
+@final
+class _Found:
+    """Pieces of columns with the place of their message in the batch, and what was set aside."""
+
+    def __init__(self) -> None:
+        self.base = 0
+        self.aside: list[tuple[int, SetAside]] = []
+        self._rows: list[Int64s] = []
+        self._which: list[Int32s] = []
+        self._value: list[Float64s] = []
+        self._at: list[Int64s] = []
+
+    def add(self, places: Sequence[int], which: Int32s, value: Float64s, at: Int64s, width: int) -> None:
+        """Samples of the messages at `places` after `base`, `width` of each."""
+        rows = np.array(places, np.int64) + self.base
+        self._rows.append(rows if width == 1 else np.repeat(rows, width))
+        self._at.append(at if width == 1 else np.repeat(at, width))
+        self._which.append(which)
+        self._value.append(value)
+
+    def decoded(self, names: Sequence[str]) -> Decoded:
+        """All of it in the order of the messages."""
+        self.aside.sort(key=lambda item: item[0])
+        aside = tuple(item for _, item in self.aside)
+        if not self._rows:
+            return Decoded(Block.of([]), aside)
+        rows, which = np.concatenate(self._rows), np.concatenate(self._which)
+        at, value = np.concatenate(self._at), np.concatenate(self._value)
+        if (rows[1:] < rows[:-1]).any():
+            order = np.argsort(rows, kind="stable")
+            which, at, value = which[order], at[order], value[order]
+        there = np.zeros(len(names), bool)
+        there[which] = True
+        if there.all():
+            return Decoded(Block(tuple(names), which, at, value), aside)
+        renumber = np.cumsum(there, dtype=np.int32) - 1
+        used = tuple(names[k] for k in np.flatnonzero(there).tolist())
+        return Decoded(Block(used, renumber[which].astype(np.int32), at, value), aside)
 
 
 @lru_cache(maxsize=65_536)

@@ -16,6 +16,7 @@ class Known:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        self.epoch = 0  # the answers hold for as long as this does
         self._answers: dict[tuple[str, str], str | None] = {}
 
     def __call__(self, twin: str, name: str) -> str | None:
@@ -31,6 +32,7 @@ class Known:
         """Forget what a frame may have changed."""
         if any(entry.kind.startswith(("twin.", "model.")) for entry in frame.entries):
             self._answers.clear()
+            self.epoch += 1
 
     def _ask(self, twin: str, name: str) -> str | None:
         found = self._graph.find_twin(twin)

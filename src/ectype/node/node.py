@@ -35,7 +35,7 @@ from ectype.node.rooms import Rooms
 from ectype.node.view import View
 from ectype.node.write import Writer
 from ectype.series.fold import History
-from ectype.sources.mqtt_endpoint import MqttEndpoint
+from ectype.sources.mqtt.endpoint import MqttEndpoint
 from ectype.trust.access import EverybodyMayAll, Principal, Rights
 from ectype.trust.keys import Signer
 

@@ -24,8 +24,9 @@ from typing import final
 from ectype.clock import Clock, system_clock
 from ectype.errors import EctypeError, Invalid, Misconfigured
 from ectype.sources.base import Message
-from ectype.sources.mqtt_connection import Connection
-from ectype.sources.mqtt_packets import (
+from ectype.sources.batch import Batch
+from ectype.sources.mqtt.connection import Connection
+from ectype.sources.mqtt.packets import (
     ACCEPTED,
     BAD_CLIENT_ID,
     BAD_PROTOCOL,
@@ -34,15 +35,13 @@ from ectype.sources.mqtt_packets import (
     UNAVAILABLE,
     Connect,
     Publishes,
+    Run,
     Subscribe,
     Unsubscribe,
     Will,
-    acknowledge,
-    qos_of,
-    suback,
-    topic_field,
 )
-from ectype.sources.mqtt_topics import Retained, Subscriptions
+from ectype.sources.mqtt.topics import Retained, Subscriptions
+from ectype.sources.mqtt.writer import acknowledge, suback, topic_field
 
 log = logging.getLogger("ectype.mqtt")
 
@@ -50,6 +49,7 @@ Deliver = Callable[[Sequence[Message]], Awaitable[None]]
 Authenticate = Callable[[str, str], bool]
 
 _OVERHEAD = 256  # what Python adds to one message in flight
+_COLUMNS = 64  # and what it adds where messages look alike
 _SUBSCRIPTIONS = 1000
 _REFUSED = 0x80
 _PLAIN_HEADS = bytes(head for head in range(256) if not head & RETAIN)
@@ -102,8 +102,8 @@ class _Group:
     __slots__ = ("cost", "error", "messages", "runs", "settled")
 
     def __init__(self) -> None:
-        self.runs: list[tuple[Connection, Publishes, int]] = []
-        self.messages: list[Message] = []
+        self.runs: list[tuple[Connection, Publishes | Run, int]] = []
+        self.messages = Batch()
         self.cost = 0
         self.settled = False
         self.error: str | None = None
@@ -322,9 +322,14 @@ class MqttEndpoint:
 
     # ---- to the disk and back ----
 
-    def arrived(self, connection: Connection, run: Publishes) -> None:
+    def arrived(self, connection: Connection, run: Publishes | Run) -> None:
         """Put the run into this turn's group, and stop reading this client if enough is under way."""
-        cost = run.size + _OVERHEAD * len(run.messages)
+        if isinstance(run, Run):
+            count = len(run.alike)
+            cost = run.size + _COLUMNS * count
+        else:
+            count = len(run.messages)
+            cost = run.size + _OVERHEAD * count
         group = self._gathering
         if group is None:
             group = self._gathering = _Group()
@@ -332,11 +337,14 @@ class MqttEndpoint:
             asyncio.get_running_loop().call_soon(self._send_off)
         group.runs.append((connection, run, cost))
         group.cost += cost
-        if run.flags.translate(None, _PLAIN_HEADS):  # an empty retained message only clears a topic: nothing to keep
-            group.messages += [m for m, f in zip(run.messages, run.flags, strict=True) if m.payload or not f & RETAIN]
+        if isinstance(run, Run):
+            group.messages.add(run.alike)
+        elif run.flags.translate(None, _PLAIN_HEADS):  # an empty retained message only clears a topic: nothing to keep
+            kept = [m for m, f in zip(run.messages, run.flags, strict=True) if m.payload or not f & RETAIN]
+            group.messages.extend(kept)
         else:
-            group.messages += run.messages
-        self._received += len(run.messages)
+            group.messages.extend(run.messages)
+        self._received += count
         self._in_flight += cost
         connection.in_flight += cost
         if connection.in_flight > self._limits.connection or self._in_flight > self._limits.endpoint:
@@ -372,6 +380,7 @@ class MqttEndpoint:
     def _settle(self) -> None:
         """Answer the groups that are durable, oldest first, never past one that is not."""
         touched: set[Connection] = set()
+        acks: dict[Connection, bytes | bytearray] = {}
         while self._groups and self._groups[0].settled:
             group = self._groups.popleft()
             self._in_flight -= group.cost
@@ -382,14 +391,31 @@ class MqttEndpoint:
             for connection, run, cost in group.runs:
                 connection.in_flight -= cost
                 if group.error is None:
-                    connection.acknowledge(run.pubacks)
-                    if self._subscriptions or run.flags.translate(None, _PLAIN_HEADS):
+                    if connection in acks:
+                        acks[connection] += run.pubacks
+                    elif run.pubacks:
+                        acks[connection] = run.pubacks
+                    if isinstance(run, Run):
+                        if self._subscriptions:
+                            self._fan_out_alike(run, touched)
+                    elif self._subscriptions or run.flags.translate(None, _PLAIN_HEADS):
                         self._fan_out(run, touched)
+        for connection, pubacks in acks.items():  # one write for each, before what others published
+            connection.acknowledge(pubacks)
         for connection in touched:
             connection.flush()
         self._resume()
         if not self._groups and self._gathering is None:
             self._idle.set()
+
+    def _fan_out_alike(self, run: Run, touched: set[Connection]) -> None:
+        alike = run.alike
+        _, subscribers = self._subscriptions.find(alike.topic)
+        if subscribers and not alike.topic.startswith(self._reserved):
+            for connection, wanted in subscribers:
+                connection.outbox.add_alike(alike, min(run.qos, wanted), run.qos)
+                touched.add(connection)
+            self._sent += len(subscribers) * len(alike)
 
     def _fan_out(self, run: Publishes, touched: set[Connection]) -> None:
         find = self._subscriptions.find
@@ -399,11 +425,11 @@ class MqttEndpoint:
                 continue
             if message.topic.startswith(self._reserved):
                 continue
-            qos = min(qos_of(flag), 1)
+            qos = 1 if flag & 6 else 0
             if flag & RETAIN:
                 self._retained.keep(message.topic, message.payload, qos)
             for connection, wanted in subscribers:
-                connection.outbox.add(field, message.payload, min(qos, wanted))
+                connection.outbox.add(field, message.payload, qos if qos < wanted else wanted)
                 touched.add(connection)
             self._sent += len(subscribers)
 

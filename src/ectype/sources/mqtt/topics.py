@@ -8,7 +8,7 @@ remembered until somebody subscribes or leaves.
 from collections.abc import Iterator
 from typing import Generic, TypeVar, final
 
-from ectype.sources.mqtt_packets import topic_field
+from ectype.sources.mqtt.writer import topic_field
 
 Who = TypeVar("Who")
 

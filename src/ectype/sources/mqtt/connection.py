@@ -12,10 +12,9 @@ import logging
 from collections.abc import Callable
 from typing import Protocol, cast, final
 
-from ectype.sources.mqtt_outbox import Outbox
-from ectype.sources.mqtt_packets import (
+from ectype.sources.mqtt.outbox import Outbox
+from ectype.sources.mqtt.packets import (
     ACCEPTED,
-    PINGRESP,
     Connect,
     Disconnect,
     Malformed,
@@ -24,13 +23,13 @@ from ectype.sources.mqtt_packets import (
     PubAcks,
     Publishes,
     PubRel,
-    Reader,
+    Run,
     Subscribe,
     Unsubscribe,
     Will,
-    acknowledge,
-    connack,
 )
+from ectype.sources.mqtt.reader import Reader
+from ectype.sources.mqtt.writer import PINGRESP, acknowledge, connack
 
 log = logging.getLogger("ectype.mqtt")
 
@@ -52,7 +51,7 @@ class Hub(Protocol):
         """The CONNACK code for this client; after ACCEPTED it is one of ours."""
         ...
 
-    def arrived(self, connection: "Connection", run: Publishes) -> None:
+    def arrived(self, connection: "Connection", run: Publishes | Run) -> None:
         """Messages came; `connection.acknowledge(run.pubacks)` once they are durable."""
 
     def subscribe(self, connection: "Connection", packet: Subscribe) -> None:
@@ -200,6 +199,8 @@ class Connection(asyncio.Protocol):
             case Publishes():
                 if packet.exactly_once:
                     self._first_time_only(packet)
+                self._hub.arrived(self, packet)
+            case Run():
                 self._hub.arrived(self, packet)
             case PubAcks():
                 self.outbox.acknowledged(packet.ids)

@@ -1,18 +1,21 @@
 """How many QoS 1 messages a second does our endpoint take, against mosquitto in the same run?
 
-Ours decodes each message, checks its properties, hashes and signs the block, and has it on disk before the
-PUBACK and before the one subscriber sees it. mosquitto keeps nothing on disk and forwards.
+Ours decodes each message, checks its properties, hashes and signs the block, and has it on disk and in the Merkle
+tree before the PUBACK and before the one subscriber sees it. mosquitto keeps nothing on disk and forwards. Where
+the first prototype lies beside the project it is measured too: it writes to disk, but understands nothing.
 
     burst   4 connections, each with up to 5,000 unacknowledged messages
-    fleet   200 connections, one message per segment, the next one when the last is acknowledged
+    fleet   200 connections, each message a segment of its own, each with up to 16 unacknowledged
+    single  200 connections, each message a segment of its own, the next one when the last is acknowledged
 
-Sender, server and subscriber share the machine; the sender and the subscriber are the same bytes for both.
-The rounds are interleaved, and medians are compared. Run: python bench/mqtt_rate.py [--quick]
+Sender, server and subscriber share the machine; the sender and the subscriber are the same bytes for all.
+The rounds are interleaved, and medians are compared. Run: python bench/mqtt_ingest.py [--quick]
 """
 
 import argparse
 import asyncio
 import os
+import select
 import shutil
 import socket
 import statistics
@@ -29,8 +32,10 @@ import uvloop
 from ectype.ingest.ingest import Ingest
 from ectype.log.log import Log
 from ectype.log.space import open_space
-from ectype.sources.mqtt_endpoint import MqttEndpoint
+from ectype.sources.mqtt.endpoint import MqttEndpoint
 
+PROTOTYPE = Path(__file__).resolve().parents[2] / "shared" / "prototypes" / "durable_mqtt.py"
+ME = [sys.executable, str(Path(__file__).resolve())]
 KNOWN = {"power", "windSpeed", "pitch", "nacelle"}
 DIFFERENT = 1000  # messages before the same bytes come again
 TOPIC = "farm/R{:03d}"
@@ -57,15 +62,21 @@ def connect(name: str) -> bytes:
     return bytes((0x10, len(raw))) + raw
 
 
+class Known:
+    """Like a node's: what it says holds until the graph changes."""
+
+    epoch = 0
+
+    def __call__(self, twin: str, name: str) -> str | None:
+        return None if name in KNOWN and twin.startswith("R") else f"'{twin}' has no property '{name}'"
+
+
 async def serve(folder: str, port: int) -> None:
     """Our side: an endpoint over a log in files."""
     space = open_space(Path(folder))
     log = await Log.open(space.store, space.signer, origin=space.origin)
 
-    def known(twin: str, name: str) -> str | None:
-        return None if name in KNOWN and twin.startswith("R") else f"'{twin}' has no property '{name}'"
-
-    ingest = Ingest(log, space.signer, known)
+    ingest = Ingest(log, space.signer, Known())
     endpoint = await MqttEndpoint.start("127.0.0.1", port, ingest.deliver)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     await endpoint.close()
@@ -124,6 +135,44 @@ class Sender(asyncio.Protocol):
     def connection_lost(self, error) -> None:
         if not self.done.done():
             self.done.set_exception(ConnectionError("the server closed the connection"))
+
+
+def send_singly(port: int, connections: int, each: int, window: int) -> None:
+    """Like `send`, with one call of the kernel and so one TCP segment for each message."""
+    poll = select.epoll()
+    socks, stock, sent, acked = {}, {}, {}, {}
+    for twin in range(connections):
+        s = socket.create_connection(("127.0.0.1", port))
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        s.sendall(connect(f"device-{twin}"))
+        assert len(s.recv(4, socket.MSG_WAITALL)) == 4
+        packets = []
+        for k in range(each):
+            one = packet(twin, k)
+            one[ID_AT : ID_AT + 2] = (k % 65_535 + 1).to_bytes(2, "big")
+            packets.append(bytes(one))
+        fd = s.fileno()
+        socks[fd], stock[fd], sent[fd], acked[fd] = s, packets, 0, 0
+        poll.register(fd, select.EPOLLIN)
+    began = time.monotonic()
+    for fd, s in socks.items():
+        for one in stock[fd][:window]:
+            s.send(one)
+        sent[fd] = min(window, each)
+    owed = connections * each * 4
+    while owed:
+        for fd, _ in poll.poll():
+            n = len(socks[fd].recv(65_536))
+            if not n:
+                raise SystemExit("the server closed a connection")
+            owed -= n
+            acked[fd] += n
+            until = min(each, acked[fd] // 4 + window)
+            send_one = socks[fd].send
+            for one in stock[fd][sent[fd] : until]:
+                send_one(one)
+            sent[fd] = until
+    print(began, time.monotonic())
 
 
 async def send(port: int, connections: int, each: int, window: int) -> None:
@@ -196,7 +245,16 @@ def wait_for(port: int, server: subprocess.Popen) -> None:
 def one_round(kind: str, folder: Path, connections: int, each: int, window: int) -> Round:
     port = free_port()
     if kind == "ectype":
-        words = [sys.executable, __file__, "--serve", str(folder / f"space-{port}"), "--port", str(port)]
+        words = [
+            *ME,
+            "--serve",
+            str(folder / f"space-{port}"),
+            "--port",
+            str(port),
+        ]
+    elif kind == "prototype":
+        (folder / "scratch" / "d").mkdir(parents=True, exist_ok=True)
+        words = [sys.executable, str(PROTOTYPE), str(port), "uv"]
     else:
         config = folder / "mosquitto.conf"
         config.write_text(
@@ -205,19 +263,19 @@ def one_round(kind: str, folder: Path, connections: int, each: int, window: int)
         )
         words = [mosquitto() or "mosquitto", "-c", str(config)]
     server = subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder
     )
     total = connections * each
-    me = [sys.executable, __file__, "--port", str(port)]
+    me = [*ME, "--port", str(port)]
     try:
         wait_for(port, server)
         watcher = subprocess.Popen([*me, "--watch", str(total)], stdout=subprocess.PIPE, text=True)
         assert watcher.stdout is not None
         assert watcher.stdout.readline() == "ready\n"
         cpu = cpu_s(server.pid)
-        sender = subprocess.run(
-            [*me, "--send", str(connections), str(each), str(window)], stdout=subprocess.PIPE, text=True, check=True
-        )
+        how = "--send" if connections < 100 else "--send-singly"
+        words = [*me, how, str(connections), str(each), str(window)]
+        sender = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
         began, acknowledged = map(float, sender.stdout.split())
         seen = float(watcher.stdout.read())
         cpu = cpu_s(server.pid) - cpu
@@ -243,11 +301,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--watch", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--send", type=int, nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--send-singly", type=int, nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
         uvloop.run(serve(given.serve, given.port))
     elif given.watch:
         watch(given.port, given.watch)
+    elif given.send_singly:
+        send_singly(given.port, *given.send_singly)
     elif given.send:
         uvloop.run(send(given.port, *given.send))
     else:
@@ -255,9 +316,13 @@ def main() -> None:
 
 
 def compare(rounds: int, scale: float) -> None:
-    cases = {"burst": (4, int(100_000 * scale), 5000), "fleet": (200, int(1000 * scale), 1)}
-    kinds = ["ectype", "mosquitto"] if mosquitto() else ["ectype"]
-    if len(kinds) == 1:
+    cases = {
+        "burst": (4, int(200_000 * scale), 5000),
+        "fleet": (200, int(2000 * scale), 16),
+        "single": (200, int(500 * scale), 1),
+    }
+    kinds = ["ectype", *["mosquitto"] * bool(mosquitto()), *["prototype"] * PROTOTYPE.exists()]
+    if "mosquitto" not in kinds:
         print("mosquitto is not installed: no baseline")
     print(f"{os.cpu_count()} cores, {SIZE}-byte packets with 4 values each, QoS 1 in and out, medians of {rounds}")
     for name, shape in cases.items():
@@ -272,10 +337,11 @@ def compare(rounds: int, scale: float) -> None:
                 f"{name:6} {kind:10} {median[0]:9,.0f} msg/s acknowledged {median[1]:9,.0f} msg/s seen "
                 f"{median[2]:6.1f} us of server CPU per message"
             )
-        if len(kinds) == 2:
-            pairs = zip(found["ectype"], found["mosquitto"], strict=True)
+        for other in kinds[1:]:
+            pairs = zip(found["ectype"], found[other], strict=True)
             ratios = sorted(a.seen / b.seen for a, b in pairs)
-            print(f"{name:6} ratio      {statistics.median(ratios):9.2f} x  (from {ratios[0]:.2f} to {ratios[-1]:.2f})")
+            span = f"(from {ratios[0]:.2f} to {ratios[-1]:.2f})"
+            print(f"{name:6} ectype : {other:10} {statistics.median(ratios):6.2f} x  {span}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,226 @@
+"""What one subscriber is still owed, and how much of it is kept when the subscriber does not read.
+
+          room in the socket's buffer        no room
+    QoS 0 written at once                    dropped and counted
+    QoS 1 written, waits for its PUBACK      kept in order, up to a limit; beyond it the connection ends
+
+At most `WINDOW` QoS 1 messages wait for their PUBACK; more are kept as if there were no room. Packet ids are
+each subscriber's own, counted up and used again once acknowledged.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Protocol, final
+
+import numpy as np
+
+from ectype.sources.batch import Alike
+from ectype.sources.mqtt.writer import publish_head
+from ectype.values.block import Int64s
+
+WINDOW = 8192
+SOCKET_LIMIT = 4 << 20
+QUEUE_LIMIT = 16 << 20
+_OVERHEAD = 128  # what Python adds to one queued message, so that many empty ones are bounded too
+
+
+_HEADS = [bytes((0x32, size)) for size in range(128)]
+_IDS = np.arange(65_536, dtype=">u2").tobytes()
+
+
+class Pipe(Protocol):
+    """The part of asyncio's write transport that an outbox needs."""
+
+    def write(self, data: bytes, /) -> None:
+        """Send, or keep in the buffer."""
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes not yet given to the kernel."""
+        ...
+
+
+@final
+class Outbox:
+    """Messages on their way to one subscriber. `add` them, then `flush` once: one write for all."""
+
+    __slots__ = (
+        *("_ahead", "_id", "_pipe", "_queue", "_queued", "_ready"),
+        *("dropped", "limit", "socket_limit", "waiting", "window"),
+    )
+
+    def __init__(
+        self, pipe: Pipe, *, window: int = WINDOW, socket_limit: int = SOCKET_LIMIT, limit: int = QUEUE_LIMIT
+    ) -> None:
+        self._pipe = pipe
+        self._ready: list[bytes] = []
+        self._ahead = 0  # bytes in _ready and in the socket's buffer
+        self._queue: deque[_Kept] = deque()
+        self._queued = 0
+        self._id = 0
+        self.waiting: set[int] = set()
+        self.dropped = 0
+        self.window = window
+        self.socket_limit = socket_limit
+        self.limit = limit
+
+    @property
+    def queued_bytes(self) -> int:
+        """What the QoS 1 messages in the queue hold."""
+        return self._queued
+
+    @property
+    def too_far_behind(self) -> bool:
+        """More is kept than the limit allows: the connection must end."""
+        return self._queued > self.limit
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is owed and nothing waits to be read."""
+        return not (self._queue or self.waiting or self._ready or self._pipe.get_write_buffer_size())
+
+    def add(self, topic: bytes, payload: bytes, qos: int, retain: bool = False) -> None:
+        """Owe this message; `topic` is a topic_field."""
+        if not self._ready:
+            self._ahead = self._pipe.get_write_buffer_size()
+        size = len(topic) + len(payload) + 2
+        if (
+            qos
+            and size < 128
+            and not (retain or self._queue)
+            and self._ahead <= self.socket_limit
+            and len(self.waiting) < self.window
+        ):  # the usual one, without a call
+            packet_id = self._id % 65_535 + 1
+            if packet_id not in self.waiting:
+                self._id = packet_id
+                self.waiting.add(packet_id)
+                self._ready += (_HEADS[size], topic, _IDS[2 * packet_id : 2 * packet_id + 2], payload)
+                self._ahead += size + 2
+                return
+        head = publish_head(topic, len(payload), qos, retain)
+        if qos == 0:
+            if self._ahead > self.socket_limit:
+                self.dropped += 1
+                return
+            self._ready += (head, payload)
+            self._ahead += len(head) + len(payload)
+        elif self._queue or self._ahead > self.socket_limit or len(self.waiting) >= self.window:
+            if self._queued <= self.limit:  # beyond, the connection is about to end: keep nothing more
+                self._keep(_Kept(head + b"\0\0" + payload, None, len(head)))
+        else:
+            self._send(head, payload)
+
+    def add_alike(self, alike: Alike, qos: int, sent_qos: int) -> None:
+        """Owe these, which came at QoS `sent_qos`, at `qos`, which is not higher: packets go out as they came in."""
+        if not self._ready:
+            self._ahead = self._pipe.get_write_buffer_size()
+        if qos != sent_qos:
+            field = alike.data[alike.body - 4 - len(alike.topic.encode()) : alike.body - 2]
+            for payload in alike.payloads():
+                self.add(field, payload, qos)
+        elif qos == 0:
+            if self._ahead > self.socket_limit:
+                self.dropped += len(alike)
+            else:
+                self._ready.append(alike.data)
+                self._ahead += len(alike.data)
+        elif self._queued <= self.limit:
+            self._keep(_Kept(alike.data, alike.starts, alike.body - 2))
+            self._take()
+
+    def _keep(self, kept: "_Kept") -> None:
+        self._queue.append(kept)
+        self._queued += kept.size
+
+    def flush(self) -> None:
+        """Write what is ready, as one buffer."""
+        if self._ready:
+            data = b"".join(self._ready)
+            self._ready.clear()
+            self._pipe.write(data)
+
+    def acknowledged(self, ids: Iterable[int]) -> None:
+        """The subscriber has these; ids it was never given are ignored, as a resent PUBACK may be one."""
+        self.waiting.difference_update(ids)
+        self.refill()
+
+    def refill(self) -> None:
+        """Send what was kept, as far as there is room now."""
+        if not self._ready:
+            self._ahead = self._pipe.get_write_buffer_size()
+        self._take()
+        self.flush()
+
+    def _take(self) -> None:
+        """Make what was kept ready, as far as there is room."""
+        while self._queue and self._ahead <= self.socket_limit and len(self.waiting) < self.window:
+            kept = self._queue[0]
+            n = min(kept.left, self.window - len(self.waiting))
+            if kept.starts is not None and n > 1:  # as many as the socket should hold, and one more
+                room = int(kept.starts[kept.at]) + self.socket_limit - self._ahead
+                n = min(n, int(np.searchsorted(kept.starts, room, "right")) - kept.at + 1)
+            self._queued -= kept.size
+            data = kept.take(self._ids(n))
+            if kept.left:
+                self._queued += kept.size
+            else:
+                self._queue.popleft()
+            self._ready.append(data)
+            self._ahead += len(data)
+
+    def _ids(self, n: int) -> list[int]:
+        """`n` packet ids that are free, now taken."""
+        first = self._id + 1
+        if first + n <= 65_536 and self.waiting.isdisjoint(ids := range(first, first + n)):
+            self._id = first + n - 1
+            self.waiting.update(ids)
+            return list(ids)
+        return [self._next_id() for _ in range(n)]
+
+    def _send(self, head: bytes, payload: bytes) -> None:
+        self._ready += (head, self._next_id().to_bytes(2, "big"), payload)
+        self._ahead += len(head) + len(payload) + 2
+
+    def _next_id(self) -> int:
+        packet_id = self._id
+        while True:  # ends: the window is smaller than the 65535 ids
+            packet_id = packet_id % 65_535 + 1
+            if packet_id not in self.waiting:
+                break
+        self._id = packet_id
+        self.waiting.add(packet_id)
+        return packet_id
+
+
+@final
+class _Kept:
+    """QoS 1 packets that wait, with room for their ids `id_at` bytes into each. starts: None for a single one."""
+
+    __slots__ = ("at", "data", "id_at", "left", "starts")
+
+    def __init__(self, data: bytes, starts: Int64s | None, id_at: int) -> None:
+        self.data = data
+        self.starts = starts
+        self.id_at = id_at
+        self.at = 0
+        self.left = 1 if starts is None else len(starts) - 1
+
+    @property
+    def size(self) -> int:
+        """What it holds in memory; a piece of it that was sent is held as long as the rest."""
+        return len(self.data) + _OVERHEAD + (0 if self.starts is None else 8 * len(self.starts))
+
+    def take(self, ids: list[int]) -> bytes:
+        """The next packets, one for each id."""
+        n = len(ids)
+        self.left -= n
+        if self.starts is None:
+            return self.data[: self.id_at] + ids[0].to_bytes(2, "big") + self.data[self.id_at + 2 :]
+        first, last = int(self.starts[self.at]), int(self.starts[self.at + n])
+        out = np.frombuffer(self.data, np.uint8)[first:last].copy()
+        places = self.starts[self.at : self.at + n] - first + self.id_at
+        numbers = np.array(ids, np.uint16)
+        out[places] = numbers >> 8
+        out[places + 1] = numbers & 255
+        self.at += n
+        return out.tobytes()

@@ -1,0 +1,109 @@
+"""The packets of MQTT 3.1.1 as values: what a reader makes of the bytes of one client."""
+
+from msgspec import Struct
+
+from ectype.sources.base import Message
+from ectype.sources.batch import Alike
+
+# CONNACK return codes (table 3.1)
+ACCEPTED, BAD_PROTOCOL, BAD_CLIENT_ID, UNAVAILABLE, BAD_USER, NOT_AUTHORISED = range(6)
+
+
+class Connect(Struct, frozen=True):
+    """A client says hello. With a `level` other than 4 the rest of the packet was not read."""
+
+    level: int
+    client_id: str = ""
+    clean: bool = True
+    keep_alive_s: int = 0
+    username: str | None = None
+    password: bytes | None = None
+    will: "Will | None" = None
+
+
+class Will(Struct, frozen=True):
+    """What to publish for a client that goes away without saying so."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+
+
+class Publishes(Struct):
+    """A run of PUBLISH packets, in order.
+
+    messages, flags: parallel; a flag byte is the packet's first byte (see `qos_of`, `RETAIN`).
+    pubacks: the PUBACK packets of those with QoS 1, in order, ready to be sent once they are durable.
+    exactly_once: (position in messages, packet id) of those with QoS 2.
+    size: bytes they took on the wire.
+    """
+
+    messages: list[Message]
+    flags: bytearray
+    pubacks: bytearray
+    exactly_once: list[tuple[int, int]]
+    size: int
+
+
+class Run(Struct):
+    """A long run of PUBLISH packets of one topic and one QoS, 0 or 1, none retained: see `Alike`.
+
+    qos; pubacks, size: as in `Publishes`.
+    """
+
+    alike: Alike
+    qos: int
+    pubacks: bytes
+    size: int
+
+
+class PubAcks(Struct, frozen=True):
+    """A run of PUBACK packets: the client has these of our QoS 1 messages."""
+
+    ids: list[int]
+
+
+class PubRel(Struct, frozen=True):
+    """The client has forgotten this QoS 2 packet id of its own; so may we."""
+
+    packet_id: int
+
+
+class Subscribe(Struct, frozen=True):
+    """Filters and the highest QoS the client wants for each. At least one."""
+
+    packet_id: int
+    filters: tuple[tuple[str, int], ...]
+
+
+class Unsubscribe(Struct, frozen=True):
+    """Filters the client no longer wants. At least one."""
+
+    packet_id: int
+    filters: tuple[str, ...]
+
+
+class PingReq(Struct, frozen=True):
+    """The client wants to hear that we are here."""
+
+
+class Disconnect(Struct, frozen=True):
+    """The client says goodbye: its will is not wanted."""
+
+
+class Malformed(Struct, frozen=True):
+    """The stream broke the protocol here; nothing after it can be understood. Always the last packet."""
+
+    reason: str
+
+
+Packet = Connect | Publishes | Run | PubAcks | PubRel | Subscribe | Unsubscribe | PingReq | Disconnect | Malformed
+
+RETAIN = 0x01
+DUP = 0x08
+
+
+def qos_of(flag: int) -> int:
+    """The QoS in a PUBLISH packet's first byte."""
+    return flag >> 1 & 3
