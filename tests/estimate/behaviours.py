@@ -3,7 +3,25 @@
 import numpy as np
 
 from ectype.estimate.behaviour import Behaviour, Input, LogNormal, Parameter, Sensor, State
-from ectype.estimate.maths import sqrt
+from ectype.estimate.maths import (
+    atan,
+    both,
+    ceil,
+    cos,
+    either,
+    exp,
+    floor,
+    log,
+    maximum,
+    minimum,
+    opposite,
+    sign,
+    sin,
+    sqrt,
+    tan,
+    tanh,
+    where,
+)
 from ectype.estimate.trace import Graph
 
 
@@ -39,6 +57,28 @@ class Cart(Behaviour, model="dtmi:demo:Cart;1"):
 
     def observe(self, t):
         return {self.place: self.x, self.speed: self.v}
+
+
+class Everything(Behaviour, model="dtmi:demo:Everything;1"):
+    """Uses every function there is, so that a back end that lacks one is found."""
+
+    x = State("1", init=(1, 0.3), q="0.05 1/sqrt(s)", low=0.1, high=3.0)
+    drive = Input("1", max_age="10 s")
+    y = Sensor("1", sigma="0.2 1", gate=6)
+    z = Sensor("1", sigma="0.3 1")
+
+    def derivative(self, t):
+        x = self.x
+        push = where(both(self.drive > 2, x < 2), tanh(x), -atan(x)) + where(either(x > 5, x == 9), 1.0, 0.0)
+        return {self.x: 0.1 * (push + sin(t) * cos(x) - 0.2 * tan(0.3 * x))}
+
+    def observe(self, t):
+        x = self.x
+        whole = floor(x) + 0.1 * ceil(x) + abs(x - 1) + sign(x - 2)
+        return {self.y: exp(-x) + log(x) + x**1.7 + 0.0 * whole, self.z: maximum(x, 0.5) + minimum(x, sqrt(x)) + whole}
+
+    def usable(self, t):
+        return {self.z: where(self.drive != 3.0, 1.0, 0.0) * opposite(self.drive <= 0)}
 
 
 def constants_of(graph: Graph, twins: int) -> np.ndarray:

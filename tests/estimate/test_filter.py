@@ -5,14 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectype.estimate.emit_numba import NumbaKernel
+from ectype.estimate import emit_cuda
+from ectype.estimate.emit_cuda import CudaKernel
+from ectype.estimate.emit_llvm import LlvmKernel
+from ectype.estimate.emit_numpy import NumpyKernel
 from ectype.estimate.emit_plain import PlainKernel
+from ectype.estimate.emit_python import PythonKernel
 from ectype.estimate.events import Carry, pack
 from ectype.estimate.models.wind_turbine import WindTurbine
 from ectype.estimate.trace import trace
 from ectype.estimate.window import Window, fold
 
-from .behaviours import Cart, CascadedTanks, constants_of
+from .behaviours import Cart, CascadedTanks, Everything, constants_of
 
 CART, TANKS = trace(Cart), trace(CascadedTanks)
 
@@ -91,7 +95,7 @@ def test_on_a_nonlinear_model_it_is_the_textbook_unscented_filter():
             x = w @ X
             P = (X - x).T @ np.diag(w) @ (X - x) + np.diag(q) * dt
             X = sigma(x, P)
-            z = np.maximum(X, low)[:, 1]
+            z = X[:, 1]
             S = w @ (z - w @ z) ** 2 + 0.05**2
             C = (X - x).T @ (w * (z - w @ z))
             v = y - w @ z
@@ -109,19 +113,70 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("kernels")
 
 
-@pytest.mark.parametrize("shape", ["scan", "sweep"])
-def test_numba_and_the_plain_back_end_agree(cache, shape):
-    events, active = random_events(TANKS, 50, 7, 1)
-    plain = PlainKernel(TANKS).fold(TANKS.initial(7), constants_of(TANKS, 7), events, active)
-    fast = NumbaKernel(TANKS, cache, shape=shape).fold(TANKS.initial(7), constants_of(TANKS, 7), events, active)
-    for a, b in zip(plain, fast, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+def back_end(name, graph, cache):
+    if name == "cuda" and (reason := emit_cuda.available()):
+        pytest.skip(reason)
+    return {
+        "casadi": PlainKernel,
+        "python": PythonKernel,
+        "llvm": lambda g: LlvmKernel(g, cache),
+        "llvm fast": lambda g: LlvmKernel(g, cache, fast=True),
+        "llvm one wide": lambda g: LlvmKernel(g, cache, width=1),
+        "cuda": CudaKernel,
+    }[name](graph)
+
+
+@pytest.mark.parametrize("behaviour", [CascadedTanks, Cart, WindTurbine, Everything])
+@pytest.mark.parametrize("name", ["casadi", "python", "llvm", "llvm fast", "llvm one wide", "cuda"])
+def test_all_back_ends_agree_with_numpy(cache, name, behaviour):
+    graph = trace(behaviour)
+    events, active = random_events(graph, 50, 7, 1)
+    given = graph.initial(7), constants_of(graph, 7), events, active
+    kernel = back_end(name, graph, cache)
+    for a, b in zip(NumpyKernel(graph).fold(*given), kernel.fold(*given), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-12)
+
+
+def test_a_sweep_over_a_fleet_is_the_fold_of_one_event(cache):
+    n = 4099  # several portions, and some twins left over
+    events, active = random_events(TANKS, 1, n, 2)
+    given = [TANKS.initial(n), constants_of(TANKS, n), events[0], active[0]]
+    after, out = PlainKernel(TANKS).fold(*given[:2], events, active)
+    for dtype, fast, tolerance in ((np.float64, False, 0.0), (np.float64, True, 1e-12), (np.float32, True, 2e-5)):
+        arrays = [np.array(a, dtype) for a in given] + [np.empty((4, n), dtype)]
+        LlvmKernel(TANKS, cache, dtype=dtype, fast=fast).advance(*arrays)
+        np.testing.assert_allclose(arrays[0], after, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(arrays[4][1], out[0, TANKS.belief_size + 1], rtol=10 * tolerance, atol=tolerance)
+
+
+def test_bound_arrays_are_advanced_in_place(cache):
+    events, _ = random_events(TANKS, 1, 1, 4)
+    arrays = [TANKS.initial(1), constants_of(TANKS, 1), events[0].copy(), np.ones(1), np.empty((4, 1))]
+    LlvmKernel(TANKS, cache).bound(*arrays)()
+    after, _ = PlainKernel(TANKS).fold(TANKS.initial(1), constants_of(TANKS, 1), events, np.ones((1, 1)))
+    assert np.array_equal(arrays[0], after)
+
+
+def test_object_code_that_was_damaged_is_compiled_again(tmp_path):
+    given = CART.initial(1), np.zeros((0, 1)), *random_events(CART, 1, 1, 0)
+    want, _ = LlvmKernel(CART, tmp_path).fold(*given)
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:-9] + b"not code!")
+    again, _ = LlvmKernel(CART, tmp_path).fold(*given)
+    assert np.array_equal(want, again)
+
+
+def test_the_cuda_source_has_every_operation():
+    text = emit_cuda.source(trace(Everything), single=False)
+    assert text.count("{") == text.count("}")
+    assert "tanh(" in text
+    assert "pow(" in text
 
 
 def test_a_second_start_compiles_nothing(cache):
-    NumbaKernel(CART, cache).fold(CART.initial(1), np.zeros((0, 1)), *random_events(CART, 1, 1, 0))
+    LlvmKernel(CART, cache).fold(CART.initial(1), np.zeros((0, 1)), *random_events(CART, 1, 1, 0))
     before = {p: p.stat().st_mtime_ns for p in cache.rglob("*")}
-    NumbaKernel(trace(Cart), cache).fold(CART.initial(1), np.zeros((0, 1)), *random_events(CART, 1, 1, 0))
+    LlvmKernel(trace(Cart), cache).fold(CART.initial(1), np.zeros((0, 1)), *random_events(CART, 1, 1, 0))
     assert {p: p.stat().st_mtime_ns for p in cache.rglob("*")} == before
 
 

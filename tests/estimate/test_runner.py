@@ -154,7 +154,7 @@ def test_forecasts_are_quantiles_in_order_six_hours_ahead():
         assert high.max() < 2100
 
 
-def test_numba_takes_over_without_a_trace_in_the_numbers(tmp_path):
+def test_machine_code_takes_over_without_a_trace_in_the_numbers(tmp_path):
     runner = Runner(fleet(), cache_dir=tmp_path)
     runner.kernel.wait()
     blocks = [part(DAY, (DAY.at_ns - STORM) // TEN_MIN // 24 == k) for k in range(6)]

@@ -1,3 +1,3 @@
-"""What we believe: behaviours traced once, filtered by the fleet. Heavy (CasADi, numba): import it in a process
+"""What we believe: behaviours traced once, filtered by the fleet. Heavy (CasADi, LLVM): import it in a process
 of its own.
 """

@@ -24,11 +24,13 @@ Units are checked by dimension where they are declared; the dimensions of expres
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
 from ectype.errors import Invalid
 from ectype.estimate.maths import Scalar
 from ectype.units import quantity, unit
+
+Filter = Literal["ukf", "ekf"]
 
 
 @final
@@ -225,12 +227,14 @@ class Behaviour:
     """Base of all behaviours: see the module's docstring. Subclasses are final: they are never subclassed."""
 
     model: ClassVar[str]
+    filter: ClassVar[Filter]
+    substeps: ClassVar[int]
     layout: ClassVar[Layout]
     values_: Mapping[str, Scalar]
 
-    def __init_subclass__(cls, *, model: str) -> None:
+    def __init_subclass__(cls, *, model: str, filter: Filter = "ukf", substeps: int = 1) -> None:
         super().__init_subclass__()
-        cls.model = model
+        cls.model, cls.filter, cls.substeps = model, filter, substeps
         declared = [d for d in vars(cls).values() if isinstance(d, _Declared)]
         for d in declared:  # here, not in __set_name__: Python 3.11 would wrap the error
             what = f"{cls.__name__}.{d.name}"

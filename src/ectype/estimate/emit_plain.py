@@ -7,6 +7,7 @@ from typing import final
 import casadi as ca
 import numpy as np
 
+from ectype.estimate.kernel import keep
 from ectype.estimate.trace import Graph
 from ectype.values.block import Float64s
 
@@ -23,13 +24,8 @@ class PlainKernel:
     ) -> tuple[Float64s, Float64s]:
         """See `kernel.Kernel.fold`."""
         graph = self._graph
-        rows = graph.belief_size
-        out = np.zeros((len(events), rows + 4 * len(graph.layout.sensors), belief.shape[1]))
+        out = np.zeros((len(events), graph.output_size, belief.shape[1]))
         for k in range(len(events)):
             given = np.concatenate([belief, constants, events[k]])
-            after = np.asarray(graph.function(ca.DM(given)))
-            on = active[k] != 0
-            belief = np.where(on, after[:rows], belief)
-            out[k, :rows] = belief
-            out[k, rows:] = np.where(on, after[rows:], 0.0)
+            belief = keep(graph, belief, np.asarray(graph.function(ca.DM(given))), active[k], out[k])
         return belief, out

@@ -2,6 +2,9 @@
 
 from typing import Protocol
 
+import numpy as np
+
+from ectype.estimate.trace import Graph
 from ectype.values.block import Float64s
 
 
@@ -19,3 +22,12 @@ class Kernel(Protocol):
     ) -> tuple[Float64s, Float64s]:
         """The beliefs after all events, and the record of each."""
         ...
+
+
+def keep(graph: Graph, belief: Float64s, after: Float64s, active: Float64s, out: Float64s) -> Float64s:
+    """The belief after one event where `active` [n] is not 0, else before it; fills out [output_size, n]."""
+    rows, on = graph.belief_size, active != 0
+    belief = np.where(on, after[:rows], belief)
+    out[:rows] = belief
+    out[rows:] = np.where(on, after[rows:], 0.0)
+    return belief

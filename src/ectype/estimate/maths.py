@@ -41,6 +41,31 @@ def cos(x: Scalar) -> Scalar:
     return _pick("cos", x)
 
 
+def tan(x: Scalar) -> Scalar:
+    """Tangent of radians."""
+    return _pick("tan", x)
+
+
+def atan(x: Scalar) -> Scalar:
+    """Arc tangent, in radians."""
+    return ca.atan(x) if isinstance(x, ca.SX) else np.arctan(x)
+
+
+def tanh(x: Scalar) -> Scalar:
+    """Hyperbolic tangent: a step from -1 to 1 that has derivatives."""
+    return _pick("tanh", x)
+
+
+def sign(x: Scalar) -> Scalar:
+    """-1, 0 or 1."""
+    return _pick("sign", x)
+
+
+def ceil(x: Scalar) -> Scalar:
+    """Smallest whole number not below x."""
+    return _pick("ceil", x)
+
+
 def floor(x: Scalar) -> Scalar:
     """Largest whole number not above x."""
     return _pick("floor", x)
@@ -61,6 +86,21 @@ def where(condition: Scalar, a: Scalar, b: Scalar) -> Scalar:
     if isinstance(condition, ca.SX):
         return ca.if_else(condition, a, b)
     return np.where(condition, a, b)
+
+
+def both(a: Scalar, b: Scalar) -> Scalar:
+    """Whether both conditions hold (`and` and `&` do not trace)."""
+    return ca.logic_and(a, b) if isinstance(a, ca.SX) or isinstance(b, ca.SX) else np.logical_and(a, b)
+
+
+def either(a: Scalar, b: Scalar) -> Scalar:
+    """Whether at least one condition holds."""
+    return ca.logic_or(a, b) if isinstance(a, ca.SX) or isinstance(b, ca.SX) else np.logical_or(a, b)
+
+
+def opposite(a: Scalar) -> Scalar:
+    """Whether the condition does not hold."""
+    return ca.logic_not(a) if isinstance(a, ca.SX) else np.logical_not(a)
 
 
 def ramp(x: Scalar, knots: Sequence[float], values: Sequence[float]) -> Scalar:

@@ -1,6 +1,6 @@
-"""Start at once, be fast soon: the plain back end works while numba compiles in a thread, then numba takes over.
+"""Start at once, be fast soon: the plain back end works while LLVM compiles in a thread, then machine code takes over.
 
-Nobody can see the change in the numbers: before it takes over, numba has to repeat the plain back end's last fold
+Nobody can see the change in the numbers: before it takes over, it has to repeat the plain back end's last fold
 bit for bit. If it does not (another C library's exp or cos), the plain one stays, and a warning says so.
 """
 
@@ -11,7 +11,7 @@ from typing import final
 
 import numpy as np
 
-from ectype.estimate.emit_numba import NumbaKernel
+from ectype.estimate.emit_llvm import LlvmKernel
 from ectype.estimate.emit_plain import PlainKernel
 from ectype.estimate.kernel import Kernel
 from ectype.estimate.trace import Graph
@@ -26,7 +26,7 @@ class SwappingKernel:
 
     def __init__(self, graph: Graph, cache_dir: Path | None) -> None:
         self._kernel: Kernel = PlainKernel(graph)
-        self._compiled: NumbaKernel | None = None
+        self._compiled: LlvmKernel | None = None
         self._thread: threading.Thread | None = None
         if cache_dir is not None:
             self._thread = threading.Thread(target=self._compile, args=(graph, cache_dir), daemon=True)
@@ -39,8 +39,8 @@ class SwappingKernel:
 
     @property
     def fast(self) -> bool:
-        """Whether numba has taken over."""
-        return isinstance(self._kernel, NumbaKernel)
+        """Whether machine code has taken over."""
+        return isinstance(self._kernel, LlvmKernel)
 
     def fold(
         self, belief: Float64s, constants: Float64s, events: Float64s, active: Float64s
@@ -53,16 +53,17 @@ class SwappingKernel:
                 self._kernel = self._compiled
             else:
                 worst = float(np.max(np.abs(out - again[1])))
-                _log.warning("numba and the plain back end differ by %g on this machine; staying with plain", worst)
+                _log.warning("compiled and plain code differ by %g on this machine; staying with plain", worst)
             self._compiled = None
         return after, out
 
     def _compile(self, graph: Graph, cache_dir: Path) -> None:
         try:
-            kernel = NumbaKernel(graph, cache_dir)
-            rows = (graph.belief_size, len(graph.layout.constants), graph.event_size)
-            kernel.fold(graph.initial(1), np.ones((rows[1], 1)), np.zeros((1, rows[2], 1)), np.zeros((1, 1)))
+            kernel = LlvmKernel(graph, cache_dir)
+            for n in (1, 16):  # one twin at a time, and the width of the vector registers
+                constants, events = np.ones((len(graph.layout.constants), n)), np.zeros((1, graph.event_size, n))
+                kernel.fold(graph.initial(n), constants, events, np.zeros((1, n)))
         except Exception:  # noqa: BLE001  a compiler may fail in any way; the plain back end goes on
-            _log.exception("numba could not compile %s; staying with the plain back end", graph.behaviour.__name__)
+            _log.exception("LLVM could not compile %s; staying with the plain back end", graph.behaviour.__name__)
             return
         self._compiled = kernel
