@@ -16,6 +16,7 @@ from ectype.log.log import Log
 
 _logger = logging.getLogger("ectype.node")
 _SAVE_EVERY_S = 30.0
+_GLANCE_S = 0.005
 
 
 class LiveFold(Protocol):
@@ -62,8 +63,9 @@ class Follower:
         save_at = loop.time() + _SAVE_EVERY_S
         try:
             async for frame in self._log.tail(self.size):
-                while any(getattr(fold, "busy", False) for fold in self._folds):
-                    await asyncio.sleep(0.002)  # a fold makes an index in another thread
+                # A fold may be making an index in another thread.
+                while any(getattr(fold, "busy", False) for fold in self._folds):  # noqa: ASYNC110
+                    await asyncio.sleep(0.002)
                 for offset, entry in enumerate(frame.entries):
                     self._apply(frame.first + offset, entry)
                 self.size = frame.first + len(frame.entries)
@@ -98,6 +100,11 @@ class Follower:
         for fold in self._folds:
             if index >= fold.size:
                 fold.apply(index, entry)
+
+    async def _quiet(self) -> None:
+        """Return once no fold is busy making an index in another thread: it can take nothing meanwhile."""
+        while any(getattr(fold, "busy", False) for fold in self._folds):
+            await asyncio.sleep(_GLANCE_S)
 
     def _wake(self) -> None:
         self._advanced.set()

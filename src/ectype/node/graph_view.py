@@ -130,10 +130,33 @@ class GraphView:
         demand(self._rights, self.who, "read", "query")
         return await ask(self._graph, text, limit=limit, after=after)
 
-    def records(self, kind: str) -> dict[str, dict[str, JSON]]:
-        """Event routes (`route`) or jobs (`job`), by name."""
-        demand(self._rights, self.who, "read", f"{kind}s")
-        return self._graph.records(kind)
+    # ---- jobs
+
+    def jobs(self, kind: str, after: str | None, limit: int) -> Page[dict[str, JSON]]:
+        """The jobs of a kind (`import`, `delete`), by id."""
+        demand(self._rights, self.who, "read", "jobs")
+        found = self._node.jobs.all(kind)
+        return _page(found, [str(job["id"]) for job in found], after, limit)
+
+    def job(self, kind: str, job_id: str) -> dict[str, JSON]:
+        """One job. Raises NotFound."""
+        demand(self._rights, self.who, "read", "jobs")
+        return self._node.jobs.get(kind, job_id)
+
+    async def add_job(self, kind: str, job_id: str, more: dict[str, JSON]) -> dict[str, JSON]:
+        """Begin a job. Raises Invalid for what cannot be one, Conflict for an id that is taken."""
+        demand(self._rights, self.who, "write", "jobs")
+        return await self._node.jobs.add(self.who, kind, job_id, more)
+
+    async def cancel_job(self, job_id: str) -> dict[str, JSON]:
+        """Let an import end where it is."""
+        demand(self._rights, self.who, "write", "jobs")
+        return await self._node.jobs.cancel(self.who, job_id)
+
+    async def delete_job(self, job_id: str) -> None:
+        """Forget an import that is over."""
+        demand(self._rights, self.who, "write", "jobs")
+        await self._node.jobs.delete(self.who, job_id)
 
     # ---- writes
 

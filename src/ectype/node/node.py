@@ -30,6 +30,7 @@ from ectype.node.exposure import Exposure
 from ectype.node.feed import FeedMaker
 from ectype.node.fleet import FleetWatch
 from ectype.node.follower import Follower
+from ectype.node.jobs import Jobs
 from ectype.node.known import Known
 from ectype.node.rooms import Rooms
 from ectype.node.view import View
@@ -75,6 +76,7 @@ class Node:
         self.rooms = Rooms(log, self.documents, self.follower, space.signer, clock)
         self.mqtt: MqttEndpoint | None = None
         self.estimator: Estimator | None = None
+        self.jobs = Jobs(self)
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -105,6 +107,7 @@ class Node:
         try:
             await node.follower.catch_up(progress)
             node._spawn(node.follower.run(), "folds")
+            node.jobs.resume()
             if settings.mqtt_port is not None:
                 await node._listen(settings.mqtt_port)
             if settings.estimate:
@@ -132,6 +135,7 @@ class Node:
         """Stop taking things in, finish what is on its way, write the folds down, let go of the space."""
         if self.mqtt is not None:
             await self.mqtt.close()
+        await self.jobs.close()
         await self.ingest.close()
         await self.rooms.close()
         for task in self._tasks:

@@ -6,7 +6,7 @@ waits for a turn, and any number of decisions, also about one twin, share one fl
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, final
 
@@ -14,7 +14,7 @@ import msgspec
 
 from ectype.clock import Clock
 from ectype.errors import Conflict, Invalid
-from ectype.graph.changes import Change, PutBlock, RowFault
+from ectype.graph.changes import Change, PutBlock
 from ectype.graph.check import check_write
 from ectype.graph.fold import Graph
 from ectype.log.entry import Entry, seal
@@ -26,6 +26,7 @@ from ectype.trust.access import Principal
 from ectype.trust.keys import Signer
 
 _TRIES = 100
+_plain = msgspec.json.Encoder().encode
 _sorted = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -105,29 +106,32 @@ class Writer:
         raise Conflict(f"{drafts[0].subject} changes too fast to be written; try again")
 
     async def write_block(
-        self, who: Principal, job: str, rows: tuple[list[JSON], list[JSON]], mark: dict[str, JSON]
-    ) -> tuple[int, tuple[RowFault, ...]]:
-        """Append the twins and relationships of a block (`rows`) that can be; returns what cannot, and why.
+        self,
+        who: Principal,
+        job: str,
+        rows: tuple[list[JSON], list[JSON]],
+        mark: Callable[[PutBlock], JSON],
+    ) -> int:
+        """Append those twins and relationships (`rows`) that can be as one block; its index, once it is on disk.
 
-        mark: how far the job is, kept in the same entry. Does not wait for the folds: `reach` does.
+        mark: is told what was judged, and says what the entry keeps about how far the job is.
+        Does not wait for the folds.
         """
-        for _ in range(_TRIES):
-            await self._begin()
-            twins, edges = rows
-            body: dict[str, JSON] = {"twins": twins, "relationships": edges, **mark}
-            change = check_write(self._facts, "graph.put", f"import:{job}", body)
-            assert isinstance(change, PutBlock)
-            wrong = {(fault.list, fault.row) for fault in change.faults}
-            if wrong:
-                body["twins"] = [row for i, row in enumerate(twins) if ("twins", i) not in wrong]
-                body["relationships"] = [row for i, row in enumerate(edges) if ("relationships", i) not in wrong]
-            subject, at_ns, first = f"import:{job}", self._clock(), self._log.next
-            text = _text(body)
-            entry = seal(self._signer, kind="graph.put", subject=subject, body=text, at_ns=at_ns, by=who.name)
-            self._facts.add(change, first, subject, at_ns)
-            if await self._append([entry], first, reach=False):
-                return first, change.faults
-        raise Conflict(f"import {job} is written by another; try again")
+        await self._begin()
+        twins, edges = rows
+        subject, at_ns, first = f"import:{job}", self._clock(), self._log.next
+        change = check_write(self._facts, "graph.put", subject, {"twins": twins, "relationships": edges})
+        assert isinstance(change, PutBlock)
+        wrong = {(fault.list, fault.row) for fault in change.faults}
+        if wrong:
+            twins = [row for i, row in enumerate(twins) if ("twins", i) not in wrong]
+            edges = [row for i, row in enumerate(edges) if ("relationships", i) not in wrong]
+        body: dict[str, JSON] = {"twins": twins, "relationships": edges, "mark": mark(change)}
+        entry = seal(self._signer, kind="graph.put", subject=subject, body=_plain(body), at_ns=at_ns, by=who.name)
+        self._facts.add(change, first, subject, at_ns)
+        if not await self._append([entry], first, reach=False):
+            raise Conflict(f"import {job} relied on something that the disk refused; start it again")
+        return first
 
     async def _append(self, entries: list[Entry], first: int, *, reach: bool = True) -> bool:
         """Give `entries` to the log at once; False if what they were checked against is not so any more."""

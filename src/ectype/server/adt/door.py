@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from ectype.errors import Conflict
-from ectype.server.adt import components, models, query, relationships, telemetry, twins
+from ectype.server.adt import components, jobs, models, query, relationships, telemetry, twins
 from ectype.server.adt.call import Answer, Call
 from ectype.server.adt.errors import AdtError, Codes, tell
 from ectype.server.auth import Views, view_for
@@ -40,6 +40,8 @@ class Operation:
 _TWIN = Codes("ValidationFailed", "DigitalTwinNotFound")
 _EDGE = Codes("ValidationFailed", "DigitalTwinNotFound", (409, "RelationshipAlreadyExists"))
 _MODEL = Codes("InvalidArgument", "ModelNotFound", (409, "ModelReferencesNotDeleted"))
+_IMPORT = Codes("ValidationFailed", "ImportJobNotFound", (409, "ImportJobAlreadyExists"))
+_DELETION = Codes("ValidationFailed", "DeleteJobNotFound", (409, "DeleteJobAlreadyExists"))
 
 OPERATIONS: dict[str, dict[str, Operation]] = {
     "/models": {
@@ -74,6 +76,18 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         "PATCH": Operation(components.patch, _TWIN),
     },
     "/digitaltwins/{id}/components/{componentPath}/telemetry": {"POST": Operation(telemetry.send, _TWIN)},
+    "/jobs/imports": {"GET": Operation(jobs.list_imports, _IMPORT, VERSIONS[2])},
+    "/jobs/imports/{id}": {
+        "GET": Operation(jobs.get_import, _IMPORT, VERSIONS[2]),
+        "PUT": Operation(jobs.add_import, _IMPORT, VERSIONS[2]),
+        "DELETE": Operation(jobs.delete_import, _IMPORT, VERSIONS[2]),
+    },
+    "/jobs/imports/{id}/cancel": {"POST": Operation(jobs.cancel_import, _IMPORT, VERSIONS[2])},
+    "/jobs/deletions": {
+        "GET": Operation(jobs.list_deletions, _DELETION, VERSIONS[3]),
+        "POST": Operation(jobs.add_deletion, _DELETION, VERSIONS[3]),
+    },
+    "/jobs/deletions/{id}": {"GET": Operation(jobs.get_deletion, _DELETION, VERSIONS[3])},
 }
 
 
