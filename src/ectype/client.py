@@ -1,9 +1,9 @@
-# pyright: reportMissingImports=false
 """Stock Azure Digital Twins clients, told to speak to a node.
 
 They insist on a credential, and refuse to send one without TLS. A node on one's own machine wants neither, so what
 is needed to say so is kept here, out of everybody's programs.
 """
+# pyright: reportMissingImports=false
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final

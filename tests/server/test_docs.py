@@ -1,24 +1,30 @@
 import re
 from pathlib import Path
 
+from starlette.routing import Route, WebSocketRoute
+
 from ectype.server.errors import _TABLE
 from tests.server.fake import FakeView, app_of
 
 DOCS = (Path(__file__).parents[2] / "docs" / "http.md").read_text("utf-8")
 
 
+def documented() -> list[Route | WebSocketRoute]:
+    """The routes that docs/http.md is about: not the Azure Digital Twins API, which has a page of its own."""
+    return [route for route in app_of(FakeView()).routes if isinstance(route, Route | WebSocketRoute)]
+
+
 def test_every_route_has_its_section() -> None:
     sections = set(re.findall(r"^### `(?:GET|PATCH|WS) (\S+?)`", DOCS, re.MULTILINE))
-    routes = {str(getattr(route, "path", "")) for route in app_of(FakeView()).routes} - {"/{path:path}"}
+    routes = {route.path for route in documented()} - {"/{path:path}"}
     assert sections == routes
 
 
 def test_every_method_has_its_section() -> None:
     told = set(re.findall(r"^### `(GET|PATCH|WS) (\S+?)`", DOCS, re.MULTILINE))
-    for route in app_of(FakeView()).routes:
+    for route in documented():
         for method in (getattr(route, "methods", None) or {"WS"}) - {"HEAD"}:
-            path = str(getattr(route, "path", ""))
-            assert (method, path) in told or path == "/{path:path}"
+            assert (method, route.path) in told or route.path == "/{path:path}"
 
 
 def test_every_error_is_in_the_table() -> None:

@@ -11,7 +11,7 @@ import asyncio
 import hmac
 import logging
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -22,6 +22,7 @@ from ectype.collab.room import Room
 from ectype.errors import EctypeError
 from ectype.graph.fold import Graph
 from ectype.ingest.ingest import Ingest
+from ectype.ingest.intake import Intake
 from ectype.log.log import Log
 from ectype.log.space import Space, open_space
 from ectype.node.controls import Controls
@@ -33,9 +34,11 @@ from ectype.node.follower import Follower
 from ectype.node.jobs import Jobs
 from ectype.node.known import Known
 from ectype.node.rooms import Rooms
+from ectype.node.sources_file import read_sources
 from ectype.node.view import View
 from ectype.node.write import Writer
 from ectype.series.fold import History
+from ectype.sources.base import Message
 from ectype.sources.mqtt.endpoint import MqttEndpoint
 from ectype.trust.access import EverybodyMayAll, Principal, Rights
 from ectype.trust.keys import Signer
@@ -64,6 +67,7 @@ class Node:
         self.settings = settings
         self.rights = rights
         self.started_ns = clock()
+        self.intake = Intake(read_sources(space.path), self._deliver, clock)
         self.feed = FeedMaker()
         self.graph = Graph.open(space.folder("graph"), log)
         self.history = History.open(space.folder("series"), log)
@@ -103,7 +107,12 @@ class Node:
         except BaseException:
             space.close()
             raise
-        node = cls(space, log, settings, rights or EverybodyMayAll(), clock)
+        try:
+            node = cls(space, log, settings, rights or EverybodyMayAll(), clock)
+        except BaseException:
+            await log.close()
+            space.close()
+            raise
         try:
             await node.follower.catch_up(progress)
             node._spawn(node.follower.run(), "folds")
@@ -112,6 +121,7 @@ class Node:
                 await node._listen(settings.mqtt_port)
             if settings.estimate:
                 node._estimate()
+            node._spawn(node.intake.run(), "sources")
         except BaseException:
             await node.close()
             raise
@@ -136,6 +146,7 @@ class Node:
         if self.mqtt is not None:
             await self.mqtt.close()
         await self.jobs.close()
+        await self._stop("sources")
         await self.ingest.close()
         await self.rooms.close()
         for task in self._tasks:
@@ -162,6 +173,14 @@ class Node:
         author = Signer.load_or_create(self.space.path / "keys" / "estimator.pem")
         self.estimator = Estimator(self.log, author, self.space.folder("estimate"), self._clock)
         self._spawn(self.estimator.run(self._fleet), "estimator")
+
+    async def _deliver(self, messages: Sequence[Message]) -> None:
+        await self.ingest.deliver(messages)
+
+    async def _stop(self, name: str) -> None:
+        for task in [task for task in self._tasks if task.get_name() == name]:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -12,6 +12,7 @@ from ectype.collab.room import Seat
 from ectype.errors import Invalid, NotFound, Refused
 from ectype.graph.fold import Alarm, Twin
 from ectype.ids import split_series
+from ectype.ingest.intake import SourceStatus
 from ectype.node.graph_view import GraphView
 from ectype.node.messages import (
     AlarmRow,
@@ -61,6 +62,11 @@ class View:
         return SpaceInfo(
             node.name, node.log.size, node.log.root(), node.started_ns, __version__, self.who.name, node.replay_speed()
         )
+
+    def sources(self) -> tuple[SourceStatus, ...]:
+        """The outside systems that this space listens to, and how they are."""
+        self._demand("read", "space")
+        return self._node.intake.status()
 
     def models(self) -> Json:
         """All types, as DTDL documents."""

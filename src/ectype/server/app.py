@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from ectype.server import feed, history, log, rooms, space, twins
+from ectype.server import feed, history, log, rooms, sources, space, twins
 from ectype.server.adt.door import Door
 from ectype.server.auth import Views
 from ectype.server.errors import http_exception
@@ -28,7 +28,7 @@ def create_app(views: Views, *, allowed_hosts: Collection[str], static: Path | N
     static: the folder of the built page; None, or one without index.html: a page that says how to build it.
     """
     gate = Gate(views)
-    routes = [route for area in (space, twins, history, log, feed, rooms) for route in area.routes(gate)]
+    routes = [route for area in (space, sources, twins, history, log, feed, rooms) for route in area.routes(gate)]
     return Starlette(
         routes=[Door(views), *routes, page_route(views, static)],
         middleware=[Middleware(Guard, allowed_hosts=allowed_hosts)],

@@ -1,0 +1,32 @@
+"""The outside systems that a space listens to, and how they are."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from ectype.node.view import View
+from ectype.server.gate import Gate, json_response
+from ectype.server.query import NS_PER_MS, Query
+
+
+def routes(gate: Gate) -> list[BaseRoute]:
+    """`/api/sources`."""
+    return [gate.route("/api/sources", get=_sources)]
+
+
+async def _sources(request: Request, view: View) -> Response:
+    Query(request.query_params)
+    told = [
+        {
+            "name": source.name,
+            "url": source.url,
+            "state": source.state,
+            "since_ms": source.since_ns // NS_PER_MS,
+            "error": source.error,
+            "messages": source.messages,
+            "last_ms": None if source.last_ns is None else source.last_ns // NS_PER_MS,
+            "lost": source.lost,
+        }
+        for source in view.sources()
+    ]
+    return json_response({"sources": told})
