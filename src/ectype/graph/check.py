@@ -220,9 +220,11 @@ def _put_block(facts: Facts, name: str, body: JSON) -> Change:
         except EctypeError as error:
             faults.append(RowFault("twins", number, str(twin_id)[:140], str(error)))
     made: list[PutRelationship] = []
+    kinds: dict[tuple[str, str, str], RelationshipType] = {}
+    models = facts.models() if edges else Models()
     for number, row in enumerate(edges):
         try:
-            made.append(_edge_of(facts.models(), row, known))
+            made.append(_edge_of(models, kinds, row, known))
         except EctypeError as error:
             shown = row.get("$relationshipId") if isinstance(row, dict) else None
             faults.append(RowFault("relationships", number, str(shown)[:140], str(error)))
@@ -242,23 +244,29 @@ def _block_twin(facts: Facts, name: str, row: JSON, known: Mapping[str, str]) ->
     return _checked(facts, name, values, known.get(name))
 
 
-def _edge_of(models: Models, row: JSON, known: Mapping[str, str]) -> PutRelationship:
-    """The edge that a row of a block is; `known` are the models of the twins there are."""
+def _edge_of(
+    models: Models, kinds: dict[tuple[str, str, str], RelationshipType], row: JSON, known: Mapping[str, str]
+) -> PutRelationship:
+    """The edge that a row of a block is. known: the models of the twins there are; kinds: what was found to fit."""
     values = dict(_object(row, "a relationship"))
     values.pop("$etag", None)
-    source, edge, kind, target = (
-        values.pop(name, None) for name in ("$sourceId", "$relationshipId", "$relationshipName", "$targetId")
-    )
+    source, edge = values.pop("$sourceId", None), values.pop("$relationshipId", None)
+    kind, target = values.pop("$relationshipName", None), values.pop("$targetId", None)
     if not (isinstance(source, str) and isinstance(edge, str) and isinstance(kind, str) and isinstance(target, str)):
         raise Invalid('a relationship needs "$sourceId", "$relationshipId", "$relationshipName" and "$targetId"')
-    _edge_ids(f"{source}/{edge}")
-    _no_dollars(values, "a relationship")
-    for end in (source, target):
-        if end not in known:
-            raise NotFound(f"there is no twin {end[:140]!r}")
+    source_model, target_model = known.get(source), known.get(target)
+    if source_model is None or target_model is None:
+        raise NotFound(f"there is no twin {(source if source_model is None else target)[:140]!r}")
+    _edge_id(edge)
     if source == target:
         raise Invalid(f"twin {source!r} cannot have a relationship to itself")
-    _check_edge(models, source, known[source], kind, known[target], values)
+    declared = kinds.get((source_model, kind, target_model))
+    if declared is None:
+        declared = _declared(models, source, source_model, kind, target_model)
+        kinds[source_model, kind, target_model] = declared
+    if values:
+        _no_dollars(values, "a relationship")
+        check_relationship(declared, values)
     return PutRelationship(source, edge, kind, target, values)
 
 
@@ -301,6 +309,11 @@ def _put_relationship(facts: Facts, name: str, body: JSON) -> Change:
 def _check_edge(
     models: Models, source: str, source_model: str, kind: str, target_model: str, values: Mapping[str, JSON]
 ) -> None:
+    check_relationship(_declared(models, source, source_model, kind, target_model), values)
+
+
+def _declared(models: Models, source: str, source_model: str, kind: str, target_model: str) -> RelationshipType:
+    """The relationship of that kind between twins of these models. Raises Invalid if there is none."""
     contents = models.interface(source_model).contents
     declared = contents.get(kind)
     if not isinstance(declared, RelationshipType):
@@ -308,7 +321,7 @@ def _check_edge(
         raise Invalid(f"{source_model} of {source!r} declares no relationship {kind[:80]!r}{suggest(kind, names)}")
     if declared.target is not None and not models.is_a(target_model, declared.target):
         raise Invalid(f"relationship {kind!r} leads to twins of {declared.target}, not of {target_model}")
-    check_relationship(declared, values)
+    return declared
 
 
 def _patch_relationship(facts: Facts, name: str, body: JSON) -> Change:
@@ -333,8 +346,12 @@ def _delete_relationship(facts: Facts, name: str, body: JSON) -> Change:
 def _edge_ids(name: str) -> tuple[str, str]:
     source, _, relationship_id = name.partition("/")
     check_twin_id(source)
+    return source, _edge_id(relationship_id)
+
+
+def _edge_id(relationship_id: str) -> str:
     try:
-        return source, check_twin_id(relationship_id)
+        return check_twin_id(relationship_id)
     except Invalid:
         shown = relationship_id[:140]
         hint = "use 1 to 128 letters, digits or -_:~*()!'"

@@ -16,7 +16,7 @@ import msgspec
 
 from ectype.errors import EctypeError, Invalid, NotFound, Unavailable
 from ectype.graph import tables
-from ectype.graph.changes import Clear, DecommissionModel, DeleteModel, PutModel
+from ectype.graph.changes import Change, Clear, DecommissionModel, DeleteModel, PutModel
 from ectype.graph.check import check_write, concerns, read_json
 from ectype.graph.columns import Column, Columns
 from ectype.graph.facts import Alarm, Model, Rejected, Relationship, Twin
@@ -62,6 +62,7 @@ class Graph:
         self._passing = False
         self._uncommitted = 0
         self.busy = False
+        self._foreseen: dict[int, tuple[Entry, Change | None]] = {}
         self.size: int = db.execute("SELECT size FROM state").fetchone()[0]
         self._saved = self.size
 
@@ -164,11 +165,28 @@ class Graph:
         self._rows.reload()
         self.columns.load(self._db)
 
+    def foresee(self, index: int, entry: Entry, change: Change | None) -> None:
+        """Whoever appends `entry` has judged it against the graph as it will be just before `index`.
+
+        If it is that very entry which comes by that number, it is not judged again.
+        """
+        self._foreseen[index] = (entry, change)
+
+    def forget(self) -> None:
+        """What was foreseen will not come."""
+        self._foreseen.clear()
+
+    def _judge(self, index: int, entry: Entry) -> Change | None:
+        foreseen = self._foreseen.pop(index, None)
+        if foreseen is not None and foreseen[0] is entry:
+            return foreseen[1]
+        if entry.body is None:
+            raise Invalid("its body is erased")
+        return check_write(self, entry.kind, entry.subject, read_json(entry.body))
+
     def _take(self, index: int, entry: Entry) -> None:
         try:
-            if entry.body is None:
-                raise Invalid("its body is erased")
-            change = check_write(self, entry.kind, entry.subject, read_json(entry.body))
+            change = self._judge(index, entry)
         except EctypeError as error:
             row = (index, entry.kind, entry.subject, str(error))
             self._db.execute("INSERT INTO rejected VALUES(?, ?, ?, ?)", row)

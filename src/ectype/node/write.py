@@ -63,6 +63,7 @@ class Writer:
         self._follower = follower
         self._signer = signer
         self._clock = clock
+        self._graph = graph
         self._facts = Overlay(graph)
         self._doubtful = False
 
@@ -101,6 +102,8 @@ class Writer:
                 entries.append(entry)
                 written.append(Written(index, change))
                 self._facts.add(change, index, draft.subject, at_ns)
+            for entry, each in zip(entries, written, strict=True):
+                self._graph.foresee(each.index, entry, each.change)
             if await self._append(entries, first):
                 return written
         raise Conflict(f"{drafts[0].subject} changes too fast to be written; try again")
@@ -129,6 +132,7 @@ class Writer:
         body: dict[str, JSON] = {"twins": twins, "relationships": edges, "mark": mark(change)}
         entry = seal(self._signer, kind="graph.put", subject=subject, body=_plain(body), at_ns=at_ns, by=who.name)
         self._facts.add(change, first, subject, at_ns)
+        self._graph.foresee(first, entry, PutBlock(change.twins, change.relationships))
         if not await self._append([entry], first, reach=False):
             raise Conflict(f"import {job} relied on something that the disk refused; start it again")
         return first
@@ -159,6 +163,7 @@ class Writer:
             await asyncio.sleep(0.001)  # what is on its way is on the disk, or refused, soon
             if self._log.next == self._log.size == self._follower.size:
                 self._facts.clear()
+                self._graph.forget()
                 self._doubtful = False
         self._facts.begin()
 
