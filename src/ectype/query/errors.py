@@ -10,9 +10,9 @@ class Unparsable(Invalid):
     """The text is no query, or asks for something that there is not. at: the character, counted from 0."""
 
     def __init__(self, message: str, text: str = "", at: int = 0) -> None:
-        at = max(0, min(at, len(text)))
         self.reason = message
         self.at = at
+        at = min(at, len(text))
         line = text.count("\n", 0, at) + 1
         column = at - (text.rfind("\n", 0, at) + 1) + 1
         where = f"line {line}, character {column}" if "\n" in text else f"character {column}"
