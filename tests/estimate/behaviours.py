@@ -83,3 +83,56 @@ class Everything(Behaviour, model="dtmi:demo:Everything;1"):
 
 def constants_of(graph: Graph, twins: int) -> np.ndarray:
     return np.repeat(np.array([p.value for p in graph.layout.constants]).reshape(-1, 1), twins, 1)
+
+
+class CartEkf(Behaviour, model="dtmi:demo:CartEkf;1", filter="ekf"):
+    """The cart with the extended filter."""
+
+    x = State("m", init=(0, 2), q="0.1 m/sqrt(s)")
+    v = State("m/s", init=(1, 1), q="0.2 m/s/sqrt(s)")
+    push = Input("m/s^2", max_age="10 s", default=0.0)
+    place = Sensor("m", sigma="0.3 m")
+    speed = Sensor("m/s", sigma="0.2 m/s")
+
+    def derivative(self, t):
+        return {self.x: self.v, self.v: self.push}
+
+    def observe(self, t):
+        return {self.place: self.x, self.speed: self.v}
+
+
+class TanksEkf(Behaviour, model="dtmi:demo:TanksEkf;1", filter="ekf", substeps=4):
+    h1 = State("cm", init=(5, 1), q="0.03 cm/sqrt(s)", low=0.01)
+    h2 = State("cm", init=(5, 1), q="0.03 cm/sqrt(s)", low=0.01)
+    k = Parameter("cm^0.5/s", prior=LogNormal(0.05, 0.1), drift="1 %/sqrt(day)")
+    pump = Input("V", max_age="20 s")
+    level = Sensor("V", sigma="0.05 V")
+    flow = Sensor("cm/s", sigma="0.01 cm/s")
+
+    def derivative(self, t):
+        out = self.k * sqrt(self.h1)
+        return {self.h1: 0.04 * self.pump - out, self.h2: out - self.k * sqrt(self.h2)}
+
+    def observe(self, t):
+        return {self.level: self.h2, self.flow: self.k * sqrt(self.h2)}
+
+
+def _heat():
+    cells = [f"c{i:02d}" for i in range(30)]
+    sensors = [f"s{i}" for i in range(5)]
+
+    def derivative(self, t):
+        x = [getattr(self, name) for name in cells]
+        wall = [x[0], *x, x[-1]]
+        return {name: 0.5 * (wall[i + 2] - 2 * wall[i + 1] + wall[i]) for i, name in enumerate(cells)}
+
+    def observe(self, t):
+        return {getattr(self, name): getattr(self, cells[3 + 6 * i]) for i, name in enumerate(sensors)}
+
+    body = {name: State("degC", init=(20, 5), q="0.05 degC/sqrt(s)") for name in cells}
+    body |= {name: Sensor("degC", sigma="0.1 degC") for name in sensors}
+    body |= {"derivative": derivative, "observe": observe}
+    return type(Behaviour)("Heat", (Behaviour,), body, model="dtmi:demo:Heat;1", filter="etkf")
+
+
+Heat = _heat()

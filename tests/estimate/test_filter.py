@@ -1,22 +1,30 @@
 """The traced filter against filters written here in matrices, and its back ends against each other."""
 
+import shutil
+import subprocess
+
+import casadi as ca
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
 
 from ectype.estimate import emit_cuda
+from ectype.estimate.behaviour import Behaviour, Sensor, State
 from ectype.estimate.emit_cuda import CudaKernel
 from ectype.estimate.emit_llvm import LlvmKernel
 from ectype.estimate.emit_numpy import NumpyKernel
 from ectype.estimate.emit_plain import PlainKernel
 from ectype.estimate.emit_python import PythonKernel
 from ectype.estimate.events import Carry, pack
+from ectype.estimate.maths import cos, sin
+from ectype.estimate.methods import methods_of
 from ectype.estimate.models.wind_turbine import WindTurbine
 from ectype.estimate.trace import trace
 from ectype.estimate.window import Window, fold
 
-from .behaviours import Cart, CascadedTanks, Everything, constants_of
+from .behaviours import Cart, CascadedTanks, Everything, TanksEkf, constants_of
 
 CART, TANKS = trace(Cart), trace(CascadedTanks)
 
@@ -263,3 +271,98 @@ def test_errors_of_simulated_tanks_are_as_large_as_the_filter_says():
     errors = belief[:3] - truth
     nees = np.array([e @ np.linalg.solve(unpack(TANKS, b)[1], e) for e, b in zip(errors.T, belief.T, strict=True)])
     assert abs(nees.mean() - 3) < 3.3 * np.sqrt(2 * 3 / n)
+
+
+def test_the_extended_filter_is_the_textbook_one_with_jacobians_by_differences():
+    graph = trace(TanksEkf)
+    events, active = random_events(graph, 40, 1, 6)
+    events[:, 4] = 0.1 + 0.002 * events[:, 4]
+    _, out = PlainKernel(graph).fold(graph.initial(1), np.zeros((0, 1)), events, active)
+    x, P = unpack(graph, graph.initial(1)[:, 0])
+    low = np.array([0.01, 0.01, 0.0])
+    q = np.array([0.03, 0.03, graph.layout.tracked[0].q]) ** 2
+
+    def slope(s, u):
+        out = s[2] * np.sqrt(s[0])
+        return np.array([0.04 * u - out, out - s[2] * np.sqrt(s[1]), 0.0])
+
+    def step(s, u, dt):
+        s = np.maximum(s, low)
+        for _ in range(4):
+            h = dt / 4
+            a = slope(s, u)
+            b = slope(s + h / 2 * a, u)
+            c = slope(s + h / 2 * b, u)
+            s = s + h / 6 * (a + 2 * b + 2 * c + slope(s + h * c, u))
+        return s
+
+    def differences(f, s):
+        return np.stack([(f(s + d) - f(s - d)) / 2e-5 for d in 1e-5 * np.eye(3)], -1)
+
+    for k in range(40):
+        if active[k, 0]:
+            dt, u, *readings = events[k, 1:5, 0]
+            F = differences(lambda s, u=u, dt=dt: step(s, u, dt), x)
+            x, P = step(x, u, dt), F @ P @ F.T + np.diag(q) * dt
+            for i, look in enumerate((lambda s: s[1], lambda s: s[2] * np.sqrt(max(s[1], 0.01)))):
+                if events[k, 5 + i, 0] > 0:
+                    h = differences(look, x)
+                    S = h @ P @ h + (0.05, 0.01)[i] ** 2
+                    K = P @ h / S
+                    x = x + K * (readings[i] - look(x))
+                    keep = np.eye(3) - np.outer(K, h)
+                    P = keep @ P @ keep.T + np.outer(K, K) * (0.05, 0.01)[i] ** 2
+            x = np.maximum(x, low)
+        mean, cov = unpack(graph, out[k, : graph.belief_size, 0])
+        np.testing.assert_allclose(mean, x, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(cov, P, rtol=1e-4, atol=1e-7)
+
+
+def test_many_substeps_reach_a_reference_integrator():
+    class Pendulum(Behaviour, model="dtmi:demo:Pendulum;1", substeps=600, filter="ekf"):
+        a = State("1", init=(1.0, 1e-9), q="0 1/sqrt(s)")
+        w = State("1/s", init=(0.0, 1e-9), q="0 1/s/sqrt(s)")
+        y = Sensor("1", sigma="1 1")
+
+        def derivative(self, t):
+            return {self.a: self.w, self.w: -9.81 * sin(self.a) + 0.3 * cos(2 * t)}
+
+        def observe(self, t):
+            return {self.y: self.a}
+
+    m = methods_of(Pendulum)
+    step = ca.Function("step", [ca.vertcat(*m.x, m.t, m.dt)], [ca.vertcat(*m.moved)])
+    given = (lambda t, s: [s[1], -9.81 * np.sin(s[0]) + 0.3 * np.cos(2 * t)]), (0.5, 1.5), [1.0, 0.0]
+    want = solve_ivp(*given, method="DOP853", rtol=1e-11, atol=1e-11).y[:, -1]
+    np.testing.assert_allclose(np.asarray(step([1.0, 0.0, 0.5, 1.0])).ravel(), want, rtol=1e-10, atol=1e-10)
+
+
+def test_a_sensor_a_million_times_sharper_than_the_belief_leaves_a_covariance_that_is_positive(cache):
+    class Sharp(Behaviour, model="dtmi:demo:Sharp;1"):
+        x = State("1", init=(0, 1e4), q="1e-6 1/sqrt(s)")
+        v = State("1/s", init=(0, 1e4), q="1e-6 1/s/sqrt(s)")
+        y = Sensor("1", sigma="1e-4 1")
+        z = Sensor("1", sigma="1e-4 1")
+
+        def derivative(self, t):
+            return {self.x: self.v, self.v: 0.0 * self.x}
+
+        def observe(self, t):
+            return {self.y: self.x, self.z: self.x + 1e-3 * self.v}
+
+    graph = trace(Sharp)
+    events = np.zeros((200, graph.event_size, 1))
+    events[:, 1], events[:, 4:] = 0.01, 1.0
+    for kernel in (PlainKernel(graph), LlvmKernel(graph, cache, dtype=np.float32, fast=True)):
+        _, out = kernel.fold(graph.initial(1), np.zeros((0, 1)), events, np.ones((200, 1)))
+        for row in out[:, :5, 0].astype(np.float64):
+            assert np.linalg.eigvalsh(unpack(graph, row)[1]).min() >= -1e-7 * np.trace(unpack(graph, row)[1])
+        assert np.isfinite(out).all()
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed")
+def test_the_cuda_source_compiles(tmp_path):
+    for single in (False, True):
+        path = tmp_path / f"k{single}.cu"
+        path.write_text(emit_cuda.source(trace(Everything), single))
+        subprocess.run(["nvcc", "-std=c++14", "-ptx", path, "-o", path.with_suffix(".ptx")], check=True, timeout=120)

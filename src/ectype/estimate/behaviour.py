@@ -30,7 +30,7 @@ from ectype.errors import Invalid
 from ectype.estimate.maths import Scalar
 from ectype.units import quantity, unit
 
-Filter = Literal["ukf", "ekf"]
+Filter = Literal["ukf", "ekf", "etkf"]
 
 
 @final

@@ -51,8 +51,11 @@ def square(lower: Lower) -> dict[tuple[int, int], SX]:
     }
 
 
-def predict_ukf(m: Methods, x: Sequence[SX], lower: Lower, q: Sequence[SX], clamp: Clamp) -> tuple[list[SX], Any]:
-    """Mean and covariance (lower triangle) after dt."""
+Predicted = tuple[list[SX], dict[tuple[int, int], SX], Lower]
+
+
+def predict_ukf(m: Methods, x: Sequence[SX], lower: Lower, q: Sequence[SX], clamp: Clamp) -> Predicted:
+    """Mean and covariance (lower triangle) after dt, and E with cov(before, after) = L E^T (what a smoother needs)."""
     n = len(x)
     w0, w, c = 1.0 / (n + 1), 0.5 / (n + 1), math.sqrt(n + 1.0)
     centre = m.at(list(m.moved), clamp(x))
@@ -75,11 +78,12 @@ def predict_ukf(m: Methods, x: Sequence[SX], lower: Lower, q: Sequence[SX], clam
         for i in range(n)
         for j in range(i + 1)
     }
-    return mean, cov
+    along = [[(p[i] - s[i]) * (0.5 / c) for p, s in pairs] for i in range(n)]
+    return mean, cov, along
 
 
-def predict_ekf(m: Methods, x: Sequence[SX], lower: Lower, q: Sequence[SX], clamp: Clamp) -> tuple[list[SX], Any]:
-    """Mean and covariance (lower triangle) after dt."""
+def predict_ekf(m: Methods, x: Sequence[SX], lower: Lower, q: Sequence[SX], clamp: Clamp) -> Predicted:
+    """As `predict_ukf`; E is F L."""
     n = len(x)
     at = m.at([*m.moved, *(e for row in m.slopes for e in row)], clamp(x))
     mean, f = at[:n], [at[n + i * n : n + (i + 1) * n] for i in range(n)]
@@ -90,7 +94,7 @@ def predict_ekf(m: Methods, x: Sequence[SX], lower: Lower, q: Sequence[SX], clam
         for i in range(n)
         for j in range(i + 1)
     }
-    return mean, cov
+    return mean, cov, fl
 
 
 def read(m: Methods, look: Look, x: Sequence[SX], lower: Lower, clamp: Clamp, exact: bool) -> tuple[SX, list[SX], SX]:

@@ -20,6 +20,7 @@ from typing import Any, final
 import casadi as ca
 import numpy as np
 
+from ectype.errors import Invalid
 from ectype.estimate import gaussian
 from ectype.estimate.behaviour import Behaviour, Layout
 from ectype.estimate.methods import methods_of
@@ -85,6 +86,20 @@ class Graph:
         return belief
 
 
+_MOST = 16  # the code grows with the cube
+
+
+def clamp_of(layout: Layout) -> gaussian.Clamp:
+    """Brings a state vector within the declared bounds."""
+    bounds = [(d.low, d.high) for d in (*layout.states, *layout.tracked)]
+
+    def clamp(x: Sequence[SX]) -> list[SX]:
+        low = [v if lo == -math.inf else ca.fmax(v, lo) for v, (lo, _) in zip(x, bounds, strict=True)]
+        return [v if hi == math.inf else ca.fmin(v, hi) for v, (_, hi) in zip(low, bounds, strict=True)]
+
+    return clamp
+
+
 def trace(behaviour: type[Behaviour]) -> Graph:
     """Trace `behaviour`'s filter update. Raises Invalid if a method does not return what it must."""
     layout = behaviour.layout
@@ -96,16 +111,15 @@ def trace(behaviour: type[Behaviour]) -> Graph:
     readings = [ca.SX.sym(s.name) for s in layout.sensors]
     present = [ca.SX.sym(f"{s.name}_present") for s in layout.sensors]
     symbols = [*x0, *(before[ij] for ij in tri), *m.constants, m.t, m.dt, *m.inputs, *readings, *present]
-    bounds = [(d.low, d.high) for d in (*layout.states, *layout.tracked)]
-
-    def clamp(x: Sequence[SX]) -> list[SX]:
-        low = [v if lo == -math.inf else ca.fmax(v, lo) for v, (lo, _) in zip(x, bounds, strict=True)]
-        return [v if hi == math.inf else ca.fmin(v, hi) for v, (_, hi) in zip(low, bounds, strict=True)]
-
+    clamp = clamp_of(layout)
+    if behaviour.filter == "etkf":
+        raise Invalid(f"{behaviour.__name__} chose filter='etkf': run it with ensemble.Ensemble, not with a graph")
+    if n > _MOST:
+        raise Invalid(f"{behaviour.__name__} has {n} states and tracked parameters; above {_MOST} write filter='etkf'")
     exact = behaviour.filter == "ekf"
     predict = gaussian.predict_ekf if exact else gaussian.predict_ukf
     q = m.at(list(m.q), clamp(x0))
-    x, cov = predict(m, x0, gaussian.cholesky(before, n), q, clamp)
+    x, cov, _ = predict(m, x0, gaussian.cholesky(before, n), q, clamp)
     lower = gaussian.cholesky(cov, n)
     diagnostics: list[SX] = []
     for k, (sensor, look) in enumerate(zip(layout.sensors, m.looks, strict=True)):
