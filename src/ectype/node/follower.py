@@ -16,7 +16,6 @@ from ectype.log.log import Log
 
 _logger = logging.getLogger("ectype.node")
 _SAVE_EVERY_S = 30.0
-_GLANCE_S = 0.005
 
 
 class LiveFold(Protocol):
@@ -100,11 +99,6 @@ class Follower:
         for fold in self._folds:
             if index >= fold.size:
                 fold.apply(index, entry)
-
-    async def _quiet(self) -> None:
-        """Return once no fold is busy making an index in another thread: it can take nothing meanwhile."""
-        while any(getattr(fold, "busy", False) for fold in self._folds):
-            await asyncio.sleep(_GLANCE_S)
 
     def _wake(self) -> None:
         self._advanced.set()
