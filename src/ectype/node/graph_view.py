@@ -13,6 +13,7 @@ from ectype.graph.patch import BadPatch
 from ectype.model.interface import Component
 from ectype.model.parse import InvalidModel, parse
 from ectype.model.schema import JSON
+from ectype.node.routes import BadFilter, NoEndpoint, RouteState
 from ectype.node.write import Draft, PreconditionFailed, Written
 from ectype.query import Page as Rows
 from ectype.query import TooLong, Unparsable, ask
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from ectype.node.node import Node
 
 __all__ = [
+    "BadFilter",
     "BadPatch",
     "Draft",
     "GraphView",
     "InvalidModel",
     "Model",
+    "NoEndpoint",
     "Page",
     "PreconditionFailed",
     "Relationship",
@@ -157,6 +160,37 @@ class GraphView:
         """Forget an import that is over."""
         demand(self._rights, self.who, "write", "jobs")
         await self._node.jobs.delete(self.who, job_id)
+
+    # ---- event routes
+
+    def routes(self, after: str | None, limit: int) -> Page[tuple[str, dict[str, JSON]]]:
+        """All event routes, by name."""
+        demand(self._rights, self.who, "read", "routes")
+        found = sorted(self._graph.records("route").items())
+        return _page(found, [name for name, _ in found], after, limit)
+
+    def route(self, name: str) -> dict[str, JSON]:
+        """One event route. Raises NotFound."""
+        demand(self._rights, self.who, "read", "routes")
+        found = self._graph.records("route").get(name)
+        if found is None:
+            raise NotFound(f"there is no event route {name[:140]!r}")
+        return found
+
+    def route_states(self) -> dict[str, RouteState]:
+        """How each event route does."""
+        demand(self._rights, self.who, "read", "routes")
+        return dict(self._node.routes.states)
+
+    async def put_route(self, name: str, endpoint: str, text: str) -> None:
+        """Make or change an event route. Raises NoEndpoint, BadFilter, or Invalid for its name."""
+        demand(self._rights, self.who, "write", "routes")
+        await self._node.routes.put(self.who, name, endpoint, text)
+
+    async def delete_route(self, name: str) -> None:
+        """End an event route. Raises NotFound."""
+        demand(self._rights, self.who, "write", "routes")
+        await self._node.routes.delete(self.who, name)
 
     # ---- writes
 

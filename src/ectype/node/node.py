@@ -34,6 +34,7 @@ from ectype.node.follower import Follower
 from ectype.node.jobs import Jobs
 from ectype.node.known import Known
 from ectype.node.rooms import Rooms
+from ectype.node.routes import Routes
 from ectype.node.sources_file import read_sources
 from ectype.node.view import View
 from ectype.node.write import Writer
@@ -81,6 +82,7 @@ class Node:
         self.mqtt: MqttEndpoint | None = None
         self.estimator: Estimator | None = None
         self.jobs = Jobs(self)
+        self.routes = Routes(self)
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -117,6 +119,8 @@ class Node:
             await node.follower.catch_up(progress)
             node._spawn(node.follower.run(), "folds")
             node.jobs.resume()
+            node.routes.start()
+            node.follower.watchers.append(node.routes.watch)
             if settings.mqtt_port is not None:
                 await node._listen(settings.mqtt_port)
             if settings.estimate:
@@ -145,7 +149,9 @@ class Node:
         """Stop taking things in, finish what is on its way, write the folds down, let go of the space."""
         if self.mqtt is not None:
             await self.mqtt.close()
+        await self._stop("sources")
         await self.jobs.close()
+        await self.routes.close()
         await self._stop("sources")
         await self.ingest.close()
         await self.rooms.close()

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from ectype.errors import Conflict
-from ectype.server.adt import components, jobs, models, query, relationships, telemetry, twins
+from ectype.server.adt import components, event_routes, jobs, models, query, relationships, telemetry, twins
 from ectype.server.adt.call import Answer, Call
 from ectype.server.adt.errors import AdtError, Codes, tell
 from ectype.server.auth import Views, view_for
@@ -40,6 +40,7 @@ class Operation:
 _TWIN = Codes("ValidationFailed", "DigitalTwinNotFound")
 _EDGE = Codes("ValidationFailed", "DigitalTwinNotFound", (409, "RelationshipAlreadyExists"))
 _MODEL = Codes("InvalidArgument", "ModelNotFound", (409, "ModelReferencesNotDeleted"))
+_ROUTE = Codes("InvalidArgument", "EventRouteNotFound")
 _IMPORT = Codes("ValidationFailed", "ImportJobNotFound", (409, "ImportJobAlreadyExists"))
 _DELETION = Codes("ValidationFailed", "DeleteJobNotFound", (409, "DeleteJobAlreadyExists"))
 
@@ -76,6 +77,12 @@ OPERATIONS: dict[str, dict[str, Operation]] = {
         "PATCH": Operation(components.patch, _TWIN),
     },
     "/digitaltwins/{id}/components/{componentPath}/telemetry": {"POST": Operation(telemetry.send, _TWIN)},
+    "/eventroutes": {"GET": Operation(event_routes.list_all, _ROUTE)},
+    "/eventroutes/{id}": {
+        "GET": Operation(event_routes.get, _ROUTE),
+        "PUT": Operation(event_routes.put, _ROUTE),
+        "DELETE": Operation(event_routes.delete, _ROUTE),
+    },
     "/jobs/imports": {"GET": Operation(jobs.list_imports, _IMPORT, VERSIONS[2])},
     "/jobs/imports/{id}": {
         "GET": Operation(jobs.get_import, _IMPORT, VERSIONS[2]),
