@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectype.clock import from_iso
+from ectype.clock import from_iso, to_iso
 from ectype.errors import Invalid
 from ectype.estimate.runner import Fleet, Runner, TwinSetup
 from ectype.estimate.ticks import Pending, gather
 from ectype.values.block import Block
 
-from .farm import IDS, TEN_MIN, fleet, part, series, shipped, steady
+from .farm import IDS, TEN_MIN, USED, fleet, part, series, shipped, steady
 
 STORM = from_iso("2014-12-27T00:00:00Z")
 DAY = shipped(STORM, STORM + 144 * TEN_MIN)
@@ -160,3 +160,30 @@ def test_machine_code_takes_over_without_a_trace_in_the_numbers(tmp_path):
     blocks = [part(DAY, (DAY.at_ns - STORM) // TEN_MIN // 24 == k) for k in range(6)]
     assert same(run(blocks, runner)[1], WHOLE[1])
     assert runner.kernel.fast
+
+
+def test_forecasts_are_those_of_the_first_tick_of_each_hour_however_rows_are_cut():
+    rows = len(USED) * len(IDS)
+    day = steady(30, start_ns=from_iso("2015-03-01T00:20:00Z"))
+
+    def told(cuts):
+        runner = Runner(fleet())
+        blocks = [part(day, slice(a, b)) for a, b in pairwise([0, *cuts, len(day)])]
+        return [f for b in blocks for f in runner.advance(b).predicted]
+
+    whole, cut = told([]), told([3 * rows, 3 * rows + 7, 17 * rows])
+    hours = ["00:20", "01:00", "02:00", "03:00", "04:00", "05:00"]
+    assert [to_iso(f.issued_at_ns)[11:16] for f in whole if f.twin == IDS[0]] == hours
+    assert [(f.twin, f.issued_at_ns, f.block.rows()) for f in whole] == [
+        (f.twin, f.issued_at_ns, f.block.rows()) for f in cut
+    ]
+
+
+def test_the_yaw_misalignment_is_never_told_surer_than_the_season_allows():
+    _, estimated, _, _ = run([shipped()])
+    for i in IDS:
+        _, value, std = series(estimated, f"{i}.yawMisalignment@estimated")
+        assert std.min() >= 0.8
+        assert std[-1] < 0.9
+        # What three weeks said and what twelve said are the same number within what was told.
+        assert abs(value[3 * 7 * 144] - value[-1]) < 1.96 * std[3 * 7 * 144]

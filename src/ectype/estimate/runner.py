@@ -3,9 +3,10 @@
     block ─► gather (ticks.py) ─► pack (events.py) ─► kernel.fold ─► tell (models/wind_farm.py) ─► Output
 
 Same fleet, same blocks: same outputs, bit for bit, and so after restore(snapshot()). The estimates and alarms do not
-depend on how rows were cut into blocks as long as no row is late; forecasts are issued once for each block that
-completes a tick, from the newest. Late rows (see ticks.py) are counted in the output, never assimilated: the filter
-has passed that time. Exact late assimilation exists for one filter as a fold (`window.py`).
+depend on how rows were cut into blocks as long as no row is late. The first tick of each hour issues a forecast; of a
+block that brings more than six hours, those that are over when they could be told are left out. Late rows (see
+ticks.py) are counted in the output, never assimilated: the filter has passed that time. Exact late assimilation exists
+for one filter as a fold (`window.py`).
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ectype.errors import Invalid
 from ectype.estimate.events import Carry, pack
@@ -26,12 +28,14 @@ from ectype.estimate.outcome import AlarmEvent, Fleet, Forecast, Output, TwinSet
 from ectype.estimate.swap import SwappingKernel
 from ectype.estimate.ticks import Pending, gather
 from ectype.estimate.trace import trace
-from ectype.values.block import Block, Float64s
+from ectype.values.block import Block, Float64s, Int64s
 
 __all__ = ["AlarmEvent", "Fleet", "Forecast", "Output", "Runner", "TwinSetup"]
 
 LATENESS_S = 600.0
-_VERSION = 1
+_VERSION = 2
+_HOUR_NS = 3600 * 10**9
+_HORIZON_NS = 6 * _HOUR_NS
 _READS = {
     "wind_speed": "windSpeed",
     "power": "power",
@@ -89,10 +93,16 @@ class Runner:
         before = self._belief
         self._belief, out = self._kernel.fold(before, self._constants, events.events, events.active)
         told = wind_farm.tell(self._farm, self._graph, self._state, ticks.at_ns, readings, events, before, out)
+        recent_ns = np.concatenate([self._state.recent_ns, ticks.at_ns])
+        recent = np.concatenate([self._state.recent, out[:, 0]])
+        predicted: list[Forecast] = []
+        for k in np.flatnonzero(_begins_hour(self._state.recent_ns, ticks.at_ns)):
+            belief = out[k, : self._graph.belief_size]
+            last = {"power": readings["power"][k], **{name: held[k] for name, held in events.inputs.items()}}
+            at_ns = int(ticks.at_ns[k])
+            predicted += wind_farm.forecast(self._farm, self._graph, (recent_ns, recent), at_ns, belief, last)
         self._state = told.state
-        last = {"power": readings["power"][-1], **{name: held[-1] for name, held in events.inputs.items()}}
-        predicted = wind_farm.forecast(self._farm, self._graph, self._state, int(ticks.at_ns[-1]), self._belief, last)
-        return Output(told.estimated, predicted, told.alarms, ticks.late)
+        return Output(told.estimated, tuple(predicted), told.alarms, ticks.late)
 
     def snapshot(self) -> bytes:
         """Everything `advance` depends on; equal states give equal bytes."""
@@ -118,6 +128,14 @@ class Runner:
             self._state = wind_farm.FarmState(*(arrays[f"state_{f.name}"] for f in fields(wind_farm.FarmState)))
         except (OSError, EOFError, ValueError, KeyError, UnicodeDecodeError, zipfile.BadZipFile) as error:
             raise Invalid(f"this is no snapshot of a runner: {error}; start without it and replay the log") from error
+
+
+def _begins_hour(before_ns: Int64s, at_ns: Int64s) -> NDArray[np.bool_]:
+    """Which ticks are the first of their hour, among those whose forecast is not over yet at the newest."""
+    hour = np.concatenate([before_ns[-1:], at_ns]) // _HOUR_NS
+    first = np.ones(len(at_ns), bool)
+    first[len(at_ns) + 1 - len(hour) :] = np.diff(hour) != 0
+    return first & (at_ns > at_ns[-1] - _HORIZON_NS)
 
 
 def _height_m(twin: TwinSetup) -> float:

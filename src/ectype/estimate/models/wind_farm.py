@@ -7,6 +7,8 @@ and cleared when the turbine is no longer stopped (not when the wind drops: nobo
 What a running turbine should make follows from its own anemometer. That of a stopped one is not to be trusted (ice
 stops turbine and cups alike), so a stopped turbine is expected to make what it would in the median rotor wind of
 its producing neighbours; its own anemometer counts only when there are none.
+The yaw misalignment is told with the spread that weather and season add, which the filter cannot see in its own errors:
+fresh starts over disjoint three weeks of thirteen months differ by that much, and over twelve weeks no less.
 A record stands for the time since the turbine's last one, at most ten minutes, the records' own averaging time.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -28,6 +30,7 @@ from ectype.ids import series_id
 from ectype.values.block import Block, Float64s, Int64s
 
 NEIGHBOURS_KW = 200.0
+YAW_SEASON_DEG = 0.8
 _RECORD_S = 600.0
 _HOUR_NS = 3_600_000_000_000
 _CRITICAL_KWH = 5_000.0
@@ -132,6 +135,7 @@ def tell(
     mean_nis = np.where(present.any(1), (nis * present).sum(1) / count, np.nan)
 
     std = [np.sqrt(np.maximum(out[:, graph.variance_row(i)], 0.0)) for i in range(3)]
+    std[2] = np.hypot(std[2], YAW_SEASON_DEG)
     values = {
         "rotorWindSpeed": (out[:, 0], std[0]),
         "performance": (out[:, 1], std[1]),
@@ -240,15 +244,22 @@ def _energy(kwh: float) -> str:
 
 
 def forecast(
-    farm: Farm, graph: Graph, state: FarmState, at_ns: int, belief: Float64s, last: Mapping[str, Float64s]
+    farm: Farm,
+    graph: Graph,
+    recent: tuple[Int64s, Float64s],
+    at_ns: int,
+    belief: Float64s,
+    last: Mapping[str, Float64s],
 ) -> tuple[Forecast, ...]:
-    """The next six hours of every turbine heard at `at_ns`, in ten-minute steps. last: name -> [n], at that tick."""
+    """The next six hours of every turbine heard at `at_ns`, in ten-minute steps. recent: instants and rotor winds
+    [k, n] with those of an hour ago among them; last: name -> [n], at that tick.
+    """
     power, pitch = last["power"], wt.wrap_deg(last["pitch"])
     rho = np.nan_to_num(wt.air_density(last["temperature"], farm.height_m), nan=1.2)
     v = belief[0]
     hour_ago = np.full_like(v, np.nan)
-    if (match := np.flatnonzero(state.recent_ns == at_ns - _HOUR_NS)).size:
-        hour_ago = state.recent[match[0]]
+    if (match := np.flatnonzero(recent[0] == at_ns - _HOUR_NS)).size:
+        hour_ago = recent[1][match[0]]
     x = fc.features(v, np.full_like(v, v.mean()), hour_ago, np.full_like(v, at_ns * 1e-9))
     stopped = (power < wt.STOPPED_KW) & (pitch > wt.STOPPED_PITCH_DEG)
     wind, ahead = fc.quantiles(x, rho, belief[1], belief[2], power, stopped)
