@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from ectype.sources.base import Message
 from ectype.sources.mqtt.connection import Connection
-from ectype.sources.mqtt.endpoint import Limits, MqttEndpoint
+from ectype.sources.mqtt.endpoint import MqttEndpoint
+from ectype.sources.mqtt.limits import Limits
 from tests.sources import mqtt_wire as wire
 
 

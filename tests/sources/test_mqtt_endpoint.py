@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectype.errors import Invalid, Misconfigured, Unavailable
-from ectype.sources.mqtt.endpoint import Limits, MqttEndpoint
+from ectype.sources.mqtt.endpoint import MqttEndpoint
+from ectype.sources.mqtt.limits import Limits
 from tests.sources import mqtt_wire as wire
 from tests.sources.mqtt_bed import Bed, turns
 
@@ -36,7 +37,7 @@ async def test_a_client_is_greeted_and_answered():
 @pytest.mark.parametrize(
     ("greeting", "code"),
     [
-        (wire.connect(level=5), 1),
+        (wire.connect(level=6), 1),
         (wire.connect(level=3, name="MQIsdp"), 1),
         (wire.connect("", clean=False), 2),
         (wire.connect("x" * 257), 2),
@@ -93,11 +94,50 @@ async def test_a_second_connect_ends_the_connection():
 
 
 @looped
-async def test_a_persistent_session_is_begun_anew():
+async def test_a_session_waits_for_its_client_and_goes_on_where_it_was():
     bed = Bed()
-    for _ in range(2):
-        client = bed.client(wire.connect(clean=False))
-        assert client.took() == [CONNACK]  # session present 0
+    client = bed.client(wire.connect("w", clean=False) + wire.subscribe(1, ("#", 1)))
+    sender = bed.client(wire.connect("s", keep_alive=0))
+    sender.send(wire.publish("a", b"1", 1, 1))
+    await turns()
+    assert client.took_messages() == [("a", b"1", 1, False)]
+    client.pipe.abort()
+    await turns()
+    sender.send(wire.publish("a", b"2", 1, 2), wire.publish("a", b"lost", 0))
+    await turns()
+    again = bed.client(wire.connect("w", clean=False))
+    (head, flags), *rest = again.took()
+    assert (head, flags) == (0x20, b"\1\0")  # session present
+    assert [(h, wire.published(h, b)[:3]) for h, b in rest] == [(0x3A, ("a", b"1", 1)), (0x32, ("a", b"2", 2))]
+    again.send(wire.ident(0x40, 1), wire.ident(0x40, 2), wire.BYE)
+    await turns()
+    bed.wait(25 * 3600)
+    assert bed.client(wire.connect("w", clean=False)).took() == [CONNACK]
+
+
+@looped
+async def test_a_clean_session_forgets_the_one_before():
+    bed = Bed()
+    bed.client(wire.connect("w", clean=False) + wire.subscribe(1, ("#", 1))).pipe.abort()
+    await turns()
+    assert bed.client(wire.connect("w")).took() == [CONNACK]
+    sender = bed.client(wire.connect("s") + wire.publish("a", b"1", 1, 1))
+    await turns()
+    assert sender.took() == [CONNACK, (0x40, b"\0\1")]
+    assert bed.endpoint.stats().sent == 0
+
+
+@looped
+async def test_a_session_whose_client_stays_away_keeps_a_bounded_rest():
+    bed = Bed()
+    bed.client(wire.connect("w", clean=False) + wire.subscribe(1, ("#", 1))).pipe.abort()
+    sender = bed.client(wire.connect("s", keep_alive=0))
+    await turns()
+    for k in range(40):
+        sender.send(wire.publish("a", bytes(100_000), 1, k + 1))
+        await turns()
+    again = bed.client(wire.connect("w", clean=False))
+    assert 10 <= len(again.took_messages()) <= 12
 
 
 @looped
@@ -367,7 +407,7 @@ async def test_subscribers_get_what_they_asked_for_at_the_qos_they_asked_for():
     zero = bed.client(wire.connect("zero") + wire.subscribe(1, ("f/+/x", 0)))
     one = bed.client(wire.connect("one") + wire.subscribe(2, ("f/#", 2), ("f/p/x", 0)))
     assert zero.took() == [CONNACK, (0x90, b"\0\1\0")]
-    assert one.took() == [CONNACK, (0x90, b"\0\2\1\0")]
+    assert one.took() == [CONNACK, (0x90, b"\0\2\2\0")]
     sender = bed.client(wire.connect("sender"))
     for qos in (0, 1, 2):
         sender.send(wire.publish("f/p/x", b"%d" % qos, qos, 300 + qos))

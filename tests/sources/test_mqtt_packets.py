@@ -135,7 +135,7 @@ def test_messages_carry_the_client_id_of_the_connect_before_them():
     assert run.messages[0].source == "pump"
 
 
-@pytest.mark.parametrize(("level", "name"), [(3, "MQIsdp"), (5, "MQTT"), (4, "MQIsdp")])
+@pytest.mark.parametrize(("level", "name"), [(3, "MQIsdp"), (6, "MQTT"), (4, "MQIsdp")])
 def test_another_protocol_level_is_told_and_nothing_after_it_is_read(level, name):
     reader = Reader()
     (connect,) = reader.feed(wire.connect(level=level, name=name) + b"\xff\xff\xff")
@@ -192,7 +192,6 @@ broken = {
     "PUBACK of one byte": b"\x40\x01\x01",
     "PUBACK of packet 0": wire.ident(0x40, 0),
     "PUBREL without its flag": wire.ident(0x60, 1),
-    "PUBREC nobody waits for": wire.ident(0x50, 1),
     "SUBSCRIBE without its flag": wire.packet(0x80, b"\0\1" + wire.text("a") + b"\0"),
     "SUBSCRIBE of nothing": wire.packet(0x82, b"\0\1"),
     "SUBSCRIBE without an id": wire.packet(0x82, b""),
@@ -278,3 +277,74 @@ def test_server_packets_match_the_standard():
     assert connack(0, session_present=True) == b"\x20\x02\x01\x00"
     assert acknowledge(4, 0x1234) == b"\x40\x02\x12\x34"
     assert suback(3, [0, 1, 0x80]) == b"\x90\x05\x00\x03\x00\x01\x80"
+
+
+FIVE = wire.packet(0x10, wire.text("MQTT") + b"\x05\x02\0\x3c" + b"\0" + wire.text("c"))
+
+
+def five(head: int, body: bytes) -> list:
+    """What a packet of MQTT 5 is read as."""
+    _, *rest = Reader().feed(FIVE + wire.packet(head, body))
+    return rest
+
+
+def test_the_properties_of_mqtt_5_are_read_and_those_for_subscribers_kept():
+    said = b"\x02" + bytes((0, 0, 0, 9)) + b"\x26" + wire.text("k") + wire.text("v") + b"\x23\0\x07"
+    (run,) = five(0x32, wire.text("a") + b"\0\1" + bytes((len(said),)) + said + b"2.5")
+    assert isinstance(run, Publishes)
+    assert [(m.topic, m.payload) for m in run.messages] == [("a", b"2.5")]
+    assert run.properties is not None
+    assert run.properties[0].forwarded == said[:-3]  # an alias is between the two of us
+    assert run.pubacks == b"\x40\2\0\1"
+
+
+def test_a_topic_alias_stands_for_its_topic():
+    named = wire.packet(0x30, wire.text("a/b") + b"\x03\x23\0\1" + b"1")
+    short = wire.packet(0x30, wire.text("") + b"\x03\x23\0\1" + b"2")
+    _, run = Reader().feed(FIVE + named + short)
+    assert isinstance(run, Publishes)
+    assert [(m.topic, m.payload) for m in run.messages] == [("a/b", b"1"), ("a/b", b"2")]
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    {
+        "an alias without a topic": (0x30, wire.text("") + b"\x03\x23\0\1"),
+        "an alias of 0": (0x30, wire.text("a") + b"\x03\x23\0\0"),
+        "an alias beyond ours": (0x30, wire.text("a") + b"\x03\x23\1\0"),
+        "no properties": (0x30, wire.text("a")),
+        "a property twice": (0x30, wire.text("a") + b"\x04\1\1\1\1"),
+        "a property of CONNECT": (0x30, wire.text("a") + b"\x03\x21\0\1"),
+        "an unknown property": (0x30, wire.text("a") + b"\x02\x7f\1"),
+        "properties beyond the end": (0x30, wire.text("a") + b"\x09\1\1"),
+        "AUTH": (0xF0, b""),
+        "a reserved bit in SUBSCRIBE": (0x82, b"\0\1\0" + wire.text("a") + b"\xc0"),
+        "DISCONNECT with a tail": (0xE0, b"\0\0x"),
+    }.values(),
+)
+def test_what_breaks_mqtt_5_is_named(head, body):
+    (last,) = [p for p in five(head, body) if not isinstance(p, Publishes) or p.messages]
+    assert isinstance(last, Malformed)
+
+
+heads = st.sampled_from([0x30, 0x32, 0x34, 0x40, 0x50, 0x62, 0x70, 0x82, 0xA2, 0xE0])
+
+
+@given(st.lists(st.tuples(heads, st.binary(max_size=30)), max_size=6))
+def test_any_bytes_of_mqtt_5_are_read_or_named(sent):
+    reader = Reader(max_packet=4096)
+    reader.feed(FIVE)
+    for head, body in sent:
+        for packet in reader.feed(wire.packet(head, body)):
+            assert not isinstance(packet, Malformed) or packet.reason
+
+
+@given(st.integers(1, 5), st.lists(st.binary(min_size=9, max_size=9), min_size=60, max_size=70))
+def test_a_long_run_of_mqtt_5_is_the_same_in_pieces(cuts, payloads):
+    data = FIVE + b"".join(
+        wire.packet(0x32, wire.text("a/b") + (k + 1).to_bytes(2, "big") + b"\0" + p) for k, p in enumerate(payloads)
+    )
+    whole, pieces = Reader().feed(data), Reader()
+    places = [len(data) * k // cuts for k in range(cuts)]
+    assert flat(p for part in cut(data, places) for p in pieces.feed(part)) == flat(whole)
+    assert isinstance(whole[1], Run)

@@ -12,6 +12,8 @@ import logging
 from collections.abc import Callable
 from typing import Protocol, cast, final
 
+from msgspec import Struct
+
 from ectype.sources.mqtt.outbox import Outbox
 from ectype.sources.mqtt.packets import (
     ACCEPTED,
@@ -21,21 +23,37 @@ from ectype.sources.mqtt.packets import (
     Packet,
     PingReq,
     PubAcks,
+    PubComp,
     Publishes,
+    PubRec,
     PubRel,
     Run,
     Subscribe,
     Unsubscribe,
     Will,
 )
+from ectype.sources.mqtt.properties import PACKET_MAXIMUM, REASON, RECEIVE_MAXIMUM, SESSION_EXPIRY, write_properties
 from ectype.sources.mqtt.reader import Reader
-from ectype.sources.mqtt.writer import PINGRESP, acknowledge, connack
+from ectype.sources.mqtt.session import LONGEST_S, Session
+from ectype.sources.mqtt.writer import PINGRESP, acknowledge, connack, connack5, disconnect5
 
 log = logging.getLogger("ectype.mqtt")
 
 GREETING_S = 10.0
 LINGER_S = 5.0
 STALLED_S = 60.0
+
+# Reason codes of MQTT 5's DISCONNECT
+UNSPECIFIED, PROTOCOL_ERROR, TAKEN_OVER, SHUTTING_DOWN, WITH_WILL = 0x80, 0x82, 0x8E, 0x8B, 4
+
+
+@final
+class Greeting(Struct, frozen=True):
+    """CONNACK: a return code of 3.1.1, whether the session was there, and what MQTT 5 adds."""
+
+    code: int
+    present: bool = False
+    properties: tuple[tuple[int, int | str], ...] = ()
 
 
 class Hub(Protocol):
@@ -47,8 +65,8 @@ class Hub(Protocol):
     def opened(self, connection: "Connection") -> None:
         """The connection exists."""
 
-    def greet(self, connection: "Connection", connect: Connect) -> int:
-        """The CONNACK code for this client; after ACCEPTED it is one of ours."""
+    def greet(self, connection: "Connection", connect: Connect) -> Greeting:
+        """What to say to this client; after ACCEPTED it is one of ours."""
         ...
 
     def arrived(self, connection: "Connection", run: Publishes | Run) -> None:
@@ -72,7 +90,11 @@ class Connection(asyncio.Protocol):
         self._hub = hub
         self._reader = Reader(name, max_packet, topics)
         self._transport: asyncio.Transport | None = None
-        self._exactly_once: set[int] = set()
+        self.exactly_once: set[int] = set()
+        self.version = 4
+        self.certified = ""
+        self.session: Session | None = None
+        self.left_politely = False
         self._will: Will | None = None
         self._keep_alive_s = 0
         self._since_s = 0.0
@@ -95,6 +117,7 @@ class Connection(asyncio.Protocol):
         self.outbox = Outbox(self._transport)
         self._transport.set_write_buffer_limits(high=self.outbox.socket_limit)
         self.peer = _peer(transport.get_extra_info("peername"))
+        self.certified = _name_in(transport.get_extra_info("peercert"))
         self._since_s = self._heard_s = self._hub.monotonic()
         self._hub.opened(self)
 
@@ -163,12 +186,26 @@ class Connection(asyncio.Protocol):
             self._heard_s = self._hub.monotonic()  # the silence was ours
             self._transport.resume_reading()
 
-    def close(self, reason: str | None, *, now: bool = False, level: int = logging.WARNING) -> None:
-        """End the connection; `reason` finishes the sentence "closed …: ". `now` drops what is still unsent."""
+    def close(
+        self, reason: str | None, *, now: bool = False, level: int = logging.WARNING, code: int = UNSPECIFIED
+    ) -> None:
+        """End the connection; `reason` finishes the sentence "closed …: ". `now` drops what is still unsent.
+
+        code: what a client of MQTT 5 is told.
+        """
         if self._closing_s is None:
             self._closing_s = self._hub.monotonic()
             if reason is not None:
                 log.log(level, "closed the MQTT connection of '%s' (%s): %s", self.name, self.peer, reason)
+            if (
+                self.version == 5
+                and self.greeted
+                and not now
+                and not self.left_politely
+                and self._transport is not None
+            ):
+                said = () if reason is None else ((REASON, reason),)
+                self._transport.write(disconnect5(code, write_properties(said)))
         if self._transport is not None:
             if now:
                 self._transport.abort()
@@ -206,20 +243,31 @@ class Connection(asyncio.Protocol):
                 self.outbox.acknowledged(packet.ids)
             case PingReq():
                 self.send(PINGRESP)
+            case PubRec() if packet.failed:
+                self.outbox.acknowledged([packet.packet_id])
+            case PubRec():
+                self.outbox.received(packet.packet_id)
+            case PubComp():
+                self.outbox.acknowledged([packet.packet_id])
             case PubRel():
-                self._exactly_once.discard(packet.packet_id)
+                self.exactly_once.discard(packet.packet_id)
                 self.send(acknowledge(7, packet.packet_id))
             case Subscribe():
                 self._hub.subscribe(self, packet)
             case Unsubscribe():
                 self._hub.unsubscribe(self, packet)
             case Disconnect():
-                self._will = None
+                if packet.reason != WITH_WILL:
+                    self._will = None
+                expiry = packet.properties.values.get(SESSION_EXPIRY)
+                if isinstance(expiry, int) and self.session is not None and self.session.expiry_s:
+                    self.session.expiry_s = min(expiry, LONGEST_S)
+                self.left_politely = True
                 self.close(None)
             case Connect():
                 self._connect(packet)
             case Malformed():
-                self.close(packet.reason)
+                self.close(packet.reason, code=PROTOCOL_ERROR)
 
     def _connect(self, connect: Connect) -> None:
         if self.greeted:
@@ -227,12 +275,22 @@ class Connection(asyncio.Protocol):
             return
         if connect.client_id:
             self.name = connect.client_id
-        code = self._hub.greet(self, connect)
-        self.send(connack(code))
-        if code != ACCEPTED:
-            self.close(_WHY_NOT[code].format(connect=connect))
+        self.version = self.outbox.version = 5 if connect.level == 5 else 4
+        properties = connect.properties.values
+        self.outbox.window = min(self.outbox.window, cast(int, properties.get(RECEIVE_MAXIMUM, 65_535)))
+        self.outbox.max_packet = cast(int, properties.get(PACKET_MAXIMUM, 0))
+        greeting = self._hub.greet(self, connect)
+        if self.version == 5:
+            code = _CODES[greeting.code]
+            self.send(connack5(code, greeting.present, write_properties(greeting.properties)))
+        else:
+            self.send(connack(greeting.code, greeting.present))
+        if greeting.code != ACCEPTED:
+            self.close(_WHY_NOT[greeting.code].format(connect=connect))
             return
         self.greeted = True
+        if greeting.present:
+            self.outbox.refill()
         self._will = connect.will
         self._keep_alive_s = connect.keep_alive_s
 
@@ -241,21 +299,33 @@ class Connection(asyncio.Protocol):
         repeats: set[int] = set()
         for position, packet_id in run.exactly_once:
             run.pubacks += acknowledge(5, packet_id)
-            if packet_id in self._exactly_once:
+            if packet_id in self.exactly_once:
                 repeats.add(position)
-            self._exactly_once.add(packet_id)
+            self.exactly_once.add(packet_id)
         if repeats:
             kept = [k for k in range(len(run.messages)) if k not in repeats]
             run.messages[:] = [run.messages[k] for k in kept]
             run.flags[:] = bytes(run.flags[k] for k in kept)
+            if run.properties:
+                run.properties = {new: run.properties[k] for new, k in enumerate(kept) if k in run.properties}
 
 
 _WHY_NOT = {
-    1: "it speaks protocol level {connect.level}; this endpoint speaks MQTT 3.1.1, which is level 4",
+    1: "it speaks protocol level {connect.level}; this endpoint speaks MQTT 3.1.1 and 5, levels 4 and 5",
     2: "its client id is not usable; send 1 to 256 printable characters, or none together with clean session",
     3: "its user could not be checked just now",
+    6: "it asks for an authentication method; use a user name and password, or a certificate",
     5: "its user name or password is wrong, or it sent none",
 }
+
+
+_CODES = {0: 0, 1: 0x84, 2: 0x85, 3: 0x88, 5: 0x87, 6: 0x8C}
+
+
+def _name_in(certificate: object) -> str:
+    """The common name in a client's certificate, which TLS has checked; "" without one."""
+    subject = cast("dict[str, tuple[tuple[tuple[str, str], ...], ...]]", certificate or {}).get("subject", ())
+    return next((value for parts in subject for key, value in parts if key == "commonName"), "")
 
 
 def _peer(name: object) -> str:

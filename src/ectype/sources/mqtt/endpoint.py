@@ -25,51 +25,22 @@ from ectype.clock import Clock, system_clock
 from ectype.errors import EctypeError, Invalid, Misconfigured
 from ectype.sources.base import Message
 from ectype.sources.batch import Batch
-from ectype.sources.mqtt.connection import Connection
-from ectype.sources.mqtt.packets import (
-    ACCEPTED,
-    BAD_CLIENT_ID,
-    BAD_PROTOCOL,
-    NOT_AUTHORISED,
-    RETAIN,
-    UNAVAILABLE,
-    Connect,
-    Publishes,
-    Run,
-    Subscribe,
-    Unsubscribe,
-    Will,
-)
-from ectype.sources.mqtt.topics import Retained, Subscriptions
-from ectype.sources.mqtt.writer import acknowledge, suback, topic_field
+from ectype.sources.mqtt.clients import Authenticate, Clients
+from ectype.sources.mqtt.connection import SHUTTING_DOWN, Connection, Greeting
+from ectype.sources.mqtt.limits import USUAL, Limits
+from ectype.sources.mqtt.outbox import Outbox
+from ectype.sources.mqtt.packets import RETAIN, Connect, Publishes, Run, Subscribe, Unsubscribe, Will
+from ectype.sources.mqtt.websocket import Door
 
 log = logging.getLogger("ectype.mqtt")
 
 Deliver = Callable[[Sequence[Message]], Awaitable[None]]
-Authenticate = Callable[[str, str], bool]
 
 _OVERHEAD = 256  # what Python adds to one message in flight
 _COLUMNS = 64  # and what it adds where messages look alike
-_SUBSCRIPTIONS = 1000
-_REFUSED = 0x80
 _PLAIN_HEADS = bytes(head for head in range(256) if not head & RETAIN)
 _SWEEP_S = 1.0
 _CLOSING_S = 10.0
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one endpoint takes on, so that nobody outside decides how much memory it needs.
-
-    packet: bytes of one packet; connection, endpoint: bytes on their way to the disk before reading stops;
-    connections: clients at a time.
-    """
-
-    packet: int = 1 << 20
-    connection: int = 8 << 20
-    endpoint: int = 64 << 20
-    connections: int = 10_000
 
 
 @final
@@ -111,7 +82,7 @@ class _Group:
 
 @final
 class MqttEndpoint:
-    """An MQTT 3.1.1 server on one port; everything happens on the event loop that started it.
+    """An MQTT 3.1.1 and 5 server on one port; everything happens on the event loop that started it.
 
     deliver: gets messages in batches and returns when they are durable, or raises when they are not. It may
     be called again before it has returned; the batches are then to be kept in the order of the calls.
@@ -126,7 +97,7 @@ class MqttEndpoint:
         deliver: Deliver,
         *,
         authenticate: Authenticate | None = None,
-        limits: Limits = Limits(),
+        limits: Limits = USUAL,
         reserved: tuple[str, ...] = ("$", "ectype/"),
         clock: Clock = system_clock,
         monotonic: Callable[[], float] = time.monotonic,
@@ -134,17 +105,13 @@ class MqttEndpoint:
         self.clock = clock
         self.monotonic = monotonic
         self._deliver = deliver
-        self._authenticate = authenticate
         self._limits = limits
-        self._reserved = reserved
         self._server: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._serial = 0
         self._connections: set[Connection] = set()
-        self._clients: dict[tuple[str, str], Connection] = {}
-        self._subscriptions: Subscriptions[Connection] = Subscriptions()
-        self._retained = Retained()
+        self.clients = Clients(authenticate, limits, reserved, monotonic, self._bequeath)
         self._topics: dict[bytes, str] = {}
         self._gathering: _Group | None = None
         self._groups: deque[_Group] = deque()
@@ -153,7 +120,7 @@ class MqttEndpoint:
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._received = self._durable = self._failed = self._sent = self._dropped = 0
+        self._received = self._durable = self._failed = self._dropped = 0
 
     @classmethod
     async def start(
@@ -163,7 +130,7 @@ class MqttEndpoint:
         deliver: Deliver,
         authenticate: Authenticate | None = None,
         ssl: tls.SSLContext | None = None,
-        limits: Limits = Limits(),
+        limits: Limits = USUAL,
         clock: Clock = system_clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> "MqttEndpoint":
@@ -176,7 +143,7 @@ class MqttEndpoint:
         """Open the port and begin to look after the clients."""
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(self.connection, host, port, ssl=ssl, backlog=1024)
+            self._server = await loop.create_server(lambda: Door(self.connection()), host, port, ssl=ssl, backlog=1024)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise Misconfigured(
@@ -201,13 +168,7 @@ class MqttEndpoint:
         """Tell subscribers something of our own, at QoS 1. It does not go to `deliver`: it is durable already."""
         if not topic or any(c in topic for c in "+#\0") or len(topic.encode()) > 65_535:
             raise Invalid(f"{topic[:100]!r} is no topic to publish to: it must not be empty or hold + or #")
-        if retain:
-            self._retained.keep(topic, payload, 1)
-        field, subscribers = self._subscriptions.find(topic)
-        for connection, qos in subscribers:
-            connection.outbox.add(field, payload, min(qos, 1))
-            self._sent += 1
-            connection.flush()
+        self.clients.publish(topic, payload, retain)
 
     def stats(self) -> EndpointStats:
         """Counts since the start, and what is under way now."""
@@ -216,12 +177,12 @@ class MqttEndpoint:
             received=self._received,
             durable=self._durable,
             failed=self._failed,
-            sent=self._sent,
+            sent=self.clients.sent,
             dropped=self._dropped + sum(c.outbox.dropped for c in self._connections),
             in_flight=self._in_flight,
             paused=len(self._paused),
-            retained=len(self._retained),
-            retained_refused=self._retained.refused,
+            retained=len(self.clients.retained),
+            retained_refused=self.clients.retained.refused,
         )
 
     async def close(self) -> None:
@@ -240,7 +201,7 @@ class MqttEndpoint:
             log.error("the MQTT endpoint closes with messages on their way to the disk: they stay unacknowledged")
         for connection in tuple(self._connections):
             connection.forget_will()
-            connection.close(None)
+            connection.close(None, code=SHUTTING_DOWN)
         if self._connections:
             await asyncio.sleep(0)
         for connection in tuple(self._connections):
@@ -258,67 +219,37 @@ class MqttEndpoint:
         elif len(self._connections) > self._limits.connections:
             connection.close(f"{self._limits.connections} clients are connected already", now=True)
 
-    def greet(self, connection: Connection, connect: Connect) -> int:
-        """Who may come in. A client id that is connected already is taken over by the newcomer [MQTT-3.1.4-2]."""
-        if connect.level != 4:
-            return BAD_PROTOCOL
-        name = connect.client_id
-        if len(name) > 256 or (name and not name.isprintable()) or (not name and not connect.clean):
-            return BAD_CLIENT_ID
-        if self._authenticate is not None:
-            try:
-                password = (connect.password or b"").decode()
-                if not self._authenticate(connect.username or "", password):
-                    return NOT_AUTHORISED
-            except UnicodeDecodeError:
-                return NOT_AUTHORISED
-            except Exception:
-                log.exception("checking the user of MQTT client '%s' failed; it was refused", connection.name)
-                return UNAVAILABLE
-        key = (connect.username or "", connection.name)  # per user, or one user could throw out another
-        old = self._clients.get(key)
-        if old is not None:
-            old.close(f"a new connection from {connection.peer} has taken over its client id", level=logging.INFO)
-            self._subscriptions.forget(old)
-        connection.key = key
-        self._clients[key] = connection
-        return ACCEPTED
+    def greet(self, connection: Connection, connect: Connect) -> Greeting:
+        """Who may come in."""
+        return self.clients.greet(connection, connect)
 
     def subscribe(self, connection: Connection, packet: Subscribe) -> None:
-        """QoS 0 and 1 are given, 2 is lowered to 1; beyond the limit of filters the rest is refused."""
-        granted: list[int] = []
-        for pattern, qos in packet.filters:
-            if self._subscriptions.count(connection) >= _SUBSCRIPTIONS:
-                granted.append(_REFUSED)
-            else:
-                self._subscriptions.add(connection, pattern, min(qos, 1))
-                granted.append(min(qos, 1))
-        connection.send(suback(packet.packet_id, granted))
-        for (pattern, _), qos in zip(packet.filters, granted, strict=True):
-            if qos != _REFUSED:
-                for topic, payload, kept_qos in self._retained.find(pattern):
-                    connection.outbox.add(topic_field(topic), payload, min(qos, kept_qos), True)
-                    self._sent += 1
-        connection.flush()
+        """Answered with SUBACK and what is retained."""
+        self.clients.subscribe(connection, packet)
 
     def unsubscribe(self, connection: Connection, packet: Unsubscribe) -> None:
-        """Answered even if there was nothing to end [MQTT-3.10.4-5]."""
-        for pattern in packet.filters:
-            self._subscriptions.remove(connection, pattern)
-        connection.send(acknowledge(11, packet.packet_id))
+        """Answered with UNSUBACK."""
+        self.clients.unsubscribe(connection, packet)
 
     def lost(self, connection: Connection, will: Will | None) -> None:
-        """A client has gone; its will is a message like any other."""
+        """A client has gone; its will is a message like any other. Its session may wait for it."""
         self._connections.discard(connection)
         self._paused.discard(connection)
-        self._subscriptions.forget(connection)
         self._dropped += connection.outbox.dropped
-        if connection.key is not None and self._clients.get(connection.key) is connection:
-            del self._clients[connection.key]
-        if will is not None and not self._closing:
-            head = 0x30 | will.qos << 1 | will.retain
-            message = Message(will.topic, will.payload, self.clock(), connection.name)
-            self.arrived(connection, Publishes([message], bytearray((head,)), bytearray(), [], len(will.payload)))
+        connection.outbox.dropped = 0
+        will = self.clients.lost(connection, will, self._closing)
+        if will is not None:
+            self._bequeath(connection.name, will)
+
+    def _bequeath(self, name: str, will: Will) -> None:
+        if self._closing:
+            return
+        ghost = self.connection()
+        head = 0x30 | will.qos << 1 | will.retain
+        message = Message(will.topic, will.payload, self.clock(), name)
+        properties = {0: will.properties} if will.properties.forwarded else None
+        run = Publishes([message], bytearray((head,)), bytearray(), [], len(will.payload), properties)
+        self.arrived(ghost, run)
 
     # ---- to the disk and back ----
 
@@ -379,7 +310,7 @@ class MqttEndpoint:
 
     def _settle(self) -> None:
         """Answer the groups that are durable, oldest first, never past one that is not."""
-        touched: set[Connection] = set()
+        touched: set[Outbox] = set()
         acks: dict[Connection, bytes | bytearray] = {}
         while self._groups and self._groups[0].settled:
             group = self._groups.popleft()
@@ -396,42 +327,16 @@ class MqttEndpoint:
                     elif run.pubacks:
                         acks[connection] = run.pubacks
                     if isinstance(run, Run):
-                        if self._subscriptions:
-                            self._fan_out_alike(run, touched)
-                    elif self._subscriptions or run.flags.translate(None, _PLAIN_HEADS):
-                        self._fan_out(run, touched)
+                        if self.clients.subscriptions:
+                            self.clients.fan_out_alike(connection, run, touched)
+                    elif self.clients.subscriptions or run.flags.translate(None, _PLAIN_HEADS):
+                        self.clients.fan_out(connection, run, touched)
         for connection, pubacks in acks.items():  # one write for each, before what others published
             connection.acknowledge(pubacks)
-        for connection in touched:
-            connection.flush()
+        self.clients.flush(touched)
         self._resume()
         if not self._groups and self._gathering is None:
             self._idle.set()
-
-    def _fan_out_alike(self, run: Run, touched: set[Connection]) -> None:
-        alike = run.alike
-        _, subscribers = self._subscriptions.find(alike.topic)
-        if subscribers and not alike.topic.startswith(self._reserved):
-            for connection, wanted in subscribers:
-                connection.outbox.add_alike(alike, min(run.qos, wanted), run.qos)
-                touched.add(connection)
-            self._sent += len(subscribers) * len(alike)
-
-    def _fan_out(self, run: Publishes, touched: set[Connection]) -> None:
-        find = self._subscriptions.find
-        for message, flag in zip(run.messages, run.flags, strict=True):
-            field, subscribers = find(message.topic)
-            if not subscribers and not flag & RETAIN:
-                continue
-            if message.topic.startswith(self._reserved):
-                continue
-            qos = 1 if flag & 6 else 0
-            if flag & RETAIN:
-                self._retained.keep(message.topic, message.payload, qos)
-            for connection, wanted in subscribers:
-                connection.outbox.add(field, message.payload, qos if qos < wanted else wanted)
-                touched.add(connection)
-            self._sent += len(subscribers)
 
     def _give_up(self, group: _Group, error: str) -> None:
         """Nothing of the group is acknowledged; its clients are told by the end of their connections."""
@@ -459,6 +364,7 @@ class MqttEndpoint:
         now_s = self.monotonic()
         for connection in tuple(self._connections):
             connection.sweep(now_s)
+        self.clients.sweep(now_s)
 
     def _tick(self) -> None:
         self.sweep()

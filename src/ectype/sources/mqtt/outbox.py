@@ -15,12 +15,14 @@ from typing import Protocol, final
 import numpy as np
 
 from ectype.sources.batch import Alike
-from ectype.sources.mqtt.writer import publish_head
+from ectype.sources.mqtt.writer import publish_head, remaining_length
 from ectype.values.block import Int64s
 
 WINDOW = 8192
 SOCKET_LIMIT = 4 << 20
 QUEUE_LIMIT = 16 << 20
+AWAY_LIMIT = 1 << 20
+_PUBREL = b"\x62\x02"
 _OVERHEAD = 128  # what Python adds to one queued message, so that many empty ones are bounded too
 
 
@@ -45,7 +47,18 @@ class Outbox:
 
     __slots__ = (
         *("_ahead", "_id", "_pipe", "_queue", "_queued", "_ready"),
-        *("dropped", "limit", "socket_limit", "waiting", "window"),
+        *(
+            "_held",
+            "_released",
+            "dropped",
+            "limit",
+            "max_packet",
+            "session",
+            "socket_limit",
+            "version",
+            "waiting",
+            "window",
+        ),
     )
 
     def __init__(
@@ -58,6 +71,11 @@ class Outbox:
         self._queued = 0
         self._id = 0
         self.waiting: set[int] = set()
+        self._held: dict[int, bytes] | None = None  # what waits for its PUBACK, if it is to be sent again
+        self._released: dict[int, None] = {}  # QoS 2 ids whose PUBREC came, in that order
+        self.version = 4
+        self.max_packet = 0
+        self.session: object = None
         self.dropped = 0
         self.window = window
         self.socket_limit = socket_limit
@@ -78,14 +96,20 @@ class Outbox:
         """Nothing is owed and nothing waits to be read."""
         return not (self._queue or self.waiting or self._ready or self._pipe.get_write_buffer_size())
 
-    def add(self, topic: bytes, payload: bytes, qos: int, retain: bool = False) -> None:
-        """Owe this message; `topic` is a topic_field."""
+    def add(self, topic: bytes, payload: bytes, qos: int, retain: bool = False, properties: bytes = b"") -> None:
+        """Owe this message; `topic` is a topic_field, `properties` are those of MQTT 5, encoded."""
+        if self.version == 5:
+            payload = (remaining_length(len(properties)) + properties if properties else b"\0") + payload
+        if self.max_packet and len(topic) + len(payload) + 7 > self.max_packet:
+            self.dropped += 1
+            return
         if not self._ready:
             self._ahead = self._pipe.get_write_buffer_size()
         size = len(topic) + len(payload) + 2
         if (
-            qos
+            qos == 1
             and size < 128
+            and self._held is None
             and not (retain or self._queue)
             and self._ahead <= self.socket_limit
             and len(self.waiting) < self.window
@@ -107,15 +131,16 @@ class Outbox:
         elif self._queue or self._ahead > self.socket_limit or len(self.waiting) >= self.window:
             if self._queued <= self.limit:  # beyond, the connection is about to end: keep nothing more
                 self._keep(_Kept(head + b"\0\0" + payload, None, len(head)))
+            else:
+                self.dropped += 1
         else:
             self._send(head, payload)
 
-    def add_alike(self, alike: Alike, qos: int, sent_qos: int) -> None:
+    def add_alike(self, alike: Alike, field: bytes, qos: int, sent_qos: int, version: int = 4) -> None:
         """Owe these, which came at QoS `sent_qos`, at `qos`, which is not higher: packets go out as they came in."""
         if not self._ready:
             self._ahead = self._pipe.get_write_buffer_size()
-        if qos != sent_qos:
-            field = alike.data[alike.body - 4 - len(alike.topic.encode()) : alike.body - 2]
+        if qos != sent_qos or version != self.version or self._held is not None or self.max_packet:
             for payload in alike.payloads():
                 self.add(field, payload, qos)
         elif qos == 0:
@@ -125,7 +150,7 @@ class Outbox:
                 self._ready.append(alike.data)
                 self._ahead += len(alike.data)
         elif self._queued <= self.limit:
-            self._keep(_Kept(alike.data, alike.starts, alike.body - 2))
+            self._keep(_Kept(alike.data, alike.starts, alike.body - 2 - (version == 5)))
             self._take()
 
     def _keep(self, kept: "_Kept") -> None:
@@ -141,8 +166,40 @@ class Outbox:
 
     def acknowledged(self, ids: Iterable[int]) -> None:
         """The subscriber has these; ids it was never given are ignored, as a resent PUBACK may be one."""
+        if self._held is not None:
+            ids = list(ids)
+            for packet_id in ids:
+                self._queued -= len(self._held.pop(packet_id, b""))
+                self._released.pop(packet_id, None)
         self.waiting.difference_update(ids)
         self.refill()
+
+    def received(self, packet_id: int) -> None:
+        """PUBREC: the subscriber has this QoS 2 message, and is told that it may forget the id."""
+        if self._held is not None and packet_id in self.waiting:
+            self._queued -= len(self._held.pop(packet_id, b""))
+            self._released[packet_id] = None
+        self._pipe.write(_PUBREL + packet_id.to_bytes(2, "big"))
+
+    def hold(self) -> None:
+        """From now on keep what is not acknowledged: the subscriber may come back for it."""
+        if self._held is None:
+            self._held = {}
+
+    def detach(self) -> None:
+        """The subscriber has gone; what comes at QoS 1 and 2 waits for it, within a smaller limit."""
+        self._pipe = _Away()
+        self._ready.clear()
+        self.limit = min(self.limit, AWAY_LIMIT)
+
+    def attach(self, new: "Outbox") -> None:
+        """The subscriber is back, on the pipe of `new`: all it has not acknowledged is sent again, then the rest."""
+        self._pipe, self.version, self.max_packet = new._pipe, new.version, new.max_packet
+        self.window, self.limit = new.window, new.limit
+        self._ready += [_PUBREL + packet_id.to_bytes(2, "big") for packet_id in self._released]
+        if self._held is not None:
+            self._ready += [bytes((packet[0] | 8,)) + packet[1:] for packet in self._held.values()]
+        self._ahead = sum(map(len, self._ready))
 
     def refill(self) -> None:
         """Send what was kept, as far as there is room now."""
@@ -156,11 +213,16 @@ class Outbox:
         while self._queue and self._ahead <= self.socket_limit and len(self.waiting) < self.window:
             kept = self._queue[0]
             n = min(kept.left, self.window - len(self.waiting))
+            n = n if self._held is None else 1
             if kept.starts is not None and n > 1:  # as many as the socket should hold, and one more
                 room = int(kept.starts[kept.at]) + self.socket_limit - self._ahead
                 n = min(n, int(np.searchsorted(kept.starts, room, "right")) - kept.at + 1)
             self._queued -= kept.size
-            data = kept.take(self._ids(n))
+            ids = self._ids(n)
+            data = kept.take(ids)
+            if self._held is not None:
+                self._held[ids[0]] = data
+                self._queued += len(data)
             if kept.left:
                 self._queued += kept.size
             else:
@@ -178,7 +240,12 @@ class Outbox:
         return [self._next_id() for _ in range(n)]
 
     def _send(self, head: bytes, payload: bytes) -> None:
-        self._ready += (head, self._next_id().to_bytes(2, "big"), payload)
+        packet_id = self._next_id()
+        packet = (head, packet_id.to_bytes(2, "big"), payload)
+        if self._held is not None:
+            self._held[packet_id] = b"".join(packet)
+            self._queued += len(self._held[packet_id])
+        self._ready += packet
         self._ahead += len(head) + len(payload) + 2
 
     def _next_id(self) -> int:
@@ -190,6 +257,18 @@ class Outbox:
         self._id = packet_id
         self.waiting.add(packet_id)
         return packet_id
+
+
+@final
+class _Away:
+    """Where a subscriber's socket was: no room for anything."""
+
+    def write(self, data: bytes, /) -> None:
+        """Nobody reads it."""
+
+    def get_write_buffer_size(self) -> int:
+        """Always full."""
+        return 1 << 62
 
 
 @final

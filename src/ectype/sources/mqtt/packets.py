@@ -1,16 +1,17 @@
-"""The packets of MQTT 3.1.1 as values: what a reader makes of the bytes of one client."""
+"""The packets of MQTT 3.1.1 and 5 as values: what a reader makes of the bytes of one client."""
 
 from msgspec import Struct
 
 from ectype.sources.base import Message
 from ectype.sources.batch import Alike
+from ectype.sources.mqtt.properties import NONE, Properties
 
-# CONNACK return codes (table 3.1)
-ACCEPTED, BAD_PROTOCOL, BAD_CLIENT_ID, UNAVAILABLE, BAD_USER, NOT_AUTHORISED = range(6)
+# CONNACK return codes (table 3.1), and one that only MQTT 5 can say
+ACCEPTED, BAD_PROTOCOL, BAD_CLIENT_ID, UNAVAILABLE, BAD_USER, NOT_AUTHORISED, BAD_METHOD = range(7)
 
 
 class Connect(Struct, frozen=True):
-    """A client says hello. With a `level` other than 4 the rest of the packet was not read."""
+    """A client says hello. With a `level` other than 4 and 5 the rest of the packet was not read."""
 
     level: int
     client_id: str = ""
@@ -19,6 +20,7 @@ class Connect(Struct, frozen=True):
     username: str | None = None
     password: bytes | None = None
     will: "Will | None" = None
+    properties: Properties = NONE
 
 
 class Will(Struct, frozen=True):
@@ -28,6 +30,7 @@ class Will(Struct, frozen=True):
     payload: bytes
     qos: int
     retain: bool
+    properties: Properties = NONE
 
 
 class Publishes(Struct):
@@ -36,7 +39,7 @@ class Publishes(Struct):
     messages, flags: parallel; a flag byte is the packet's first byte (see `qos_of`, `RETAIN`).
     pubacks: the PUBACK packets of those with QoS 1, in order, ready to be sent once they are durable.
     exactly_once: (position in messages, packet id) of those with QoS 2.
-    size: bytes they took on the wire.
+    size: bytes they took on the wire. properties: of MQTT 5, by position, of those that have some.
     """
 
     messages: list[Message]
@@ -44,6 +47,7 @@ class Publishes(Struct):
     pubacks: bytearray
     exactly_once: list[tuple[int, int]]
     size: int
+    properties: dict[int, Properties] | None = None
 
 
 class Run(Struct):
@@ -56,12 +60,26 @@ class Run(Struct):
     qos: int
     pubacks: bytes
     size: int
+    version: int = 4
 
 
 class PubAcks(Struct, frozen=True):
     """A run of PUBACK packets: the client has these of our QoS 1 messages."""
 
     ids: list[int]
+
+
+class PubRec(Struct, frozen=True):
+    """The client has this QoS 2 message of ours, or (`failed`) does not want it."""
+
+    packet_id: int
+    failed: bool = False
+
+
+class PubComp(Struct, frozen=True):
+    """The client has forgotten the packet id of this QoS 2 message of ours."""
+
+    packet_id: int
 
 
 class PubRel(Struct, frozen=True):
@@ -75,6 +93,7 @@ class Subscribe(Struct, frozen=True):
 
     packet_id: int
     filters: tuple[tuple[str, int], ...]
+    properties: Properties = NONE
 
 
 class Unsubscribe(Struct, frozen=True):
@@ -89,7 +108,10 @@ class PingReq(Struct, frozen=True):
 
 
 class Disconnect(Struct, frozen=True):
-    """The client says goodbye: its will is not wanted."""
+    """The client says goodbye: its will is not wanted, unless it says so (reason 4 of MQTT 5)."""
+
+    reason: int = 0
+    properties: Properties = NONE
 
 
 class Malformed(Struct, frozen=True):
@@ -98,7 +120,8 @@ class Malformed(Struct, frozen=True):
     reason: str
 
 
-Packet = Connect | Publishes | Run | PubAcks | PubRel | Subscribe | Unsubscribe | PingReq | Disconnect | Malformed
+Answer = PubAcks | PubRec | PubComp | PubRel
+Packet = Connect | Publishes | Run | Answer | Subscribe | Unsubscribe | PingReq | Disconnect | Malformed
 
 RETAIN = 0x01
 DUP = 0x08

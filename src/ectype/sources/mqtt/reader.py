@@ -1,4 +1,4 @@
-"""MQTT 3.1.1 on the wire: whole TCP reads in, batches of messages out, and back.
+"""MQTT 3.1.1 and 5 on the wire: whole TCP reads in, batches of messages out, and back.
 
 One read of a busy connection holds some two thousand packets, so the unit here is the run: all PUBLISH
 packets that follow each other become one `Publishes`, with their acknowledgements already encoded. The
@@ -7,10 +7,10 @@ rest of the packets are rare and become one small value each. No sockets, no clo
     fixed header      byte 1: type (4 bits) flags (4 bits) | remaining length, 1 to 4 bytes, 7 bits each
     PUBLISH  3 dqqr   topic length (2) topic | packet id (2), if QoS > 0 | payload to the end
 
-OASIS MQTT 3.1.1; the numbers in brackets in the messages are its normative statements.
+OASIS MQTT 3.1.1 and 5.0; the numbers in brackets in the messages are its normative statements.
 """
 
-from typing import final
+from typing import cast, final
 
 import numpy as np
 
@@ -20,16 +20,20 @@ from ectype.sources.mqtt.bodies import read_connect, read_subscribe, read_unsubs
 from ectype.sources.mqtt.fields import MAX_REMAINING, NAMES, Broken, check_flags, long_length, packet_id, utf8
 from ectype.sources.mqtt.packets import (
     DUP,
-    Disconnect,
     Malformed,
     Packet,
     PingReq,
     PubAcks,
+    PubComp,
     Publishes,
+    PubRec,
     PubRel,
     Run,
 )
+from ectype.sources.mqtt.packets import Disconnect as Goodbye
+from ectype.sources.mqtt.properties import ALIAS, DISCONNECT, NONE, OTHER, PUBLISH, read_properties
 
+TOPIC_ALIASES = 64
 _CACHED_TOPIC = 256
 _CACHED_TOPICS = 16_384
 _WORTH_IT = 48  # packets from which on a run is read by columns
@@ -49,6 +53,8 @@ class Reader:
         self.source = source
         self._max = min(max_packet, MAX_REMAINING)
         self._topics: dict[bytes, str] = {} if topics is None else topics
+        self.version = 4
+        self._aliases: dict[int, str] = {}
         self._rest: list[bytes] = []
         self._held = 0
         self._wanted = 0
@@ -91,7 +97,7 @@ class Reader:
         """
         i = start = 0
         n = len(data)
-        topics, source, limit = self._topics, self.source, self._max
+        topics, source, limit, version = self._topics, self.source, self._max, self.version
         run: Publishes | None = None
         acks: list[int] | None = None
         messages: list[Message] = []
@@ -145,7 +151,7 @@ class Reader:
                 if k > end:
                     raise Broken("a PUBLISH is shorter than its topic says [MQTT-3.3.2-1]")
                 raw = data[j:k]
-                topic = topics.get(raw) or self._topic(raw)
+                topic = topics.get(raw) or ("" if version == 5 and not raw else self._topic(raw))
                 qos = head & 6
                 if qos:
                     j = k
@@ -163,6 +169,13 @@ class Reader:
                         raise Broken("a PUBLISH asks for QoS 3; use 0, 1 or 2 [MQTT-3.3.1-4]")
                 elif head & DUP:
                     raise Broken("a PUBLISH with QoS 0 claims to be a repeat [MQTT-3.3.1-2]")
+                if version == 5:
+                    if k >= end:
+                        raise Broken("a PUBLISH of MQTT 5 has no properties, not even their length [3.3.2.3]")
+                    if data[k] or not topic:
+                        topic, k = self._described(run, topic, data[:end], k)
+                    else:
+                        k += 1
                 messages.append(Message(topic, data[k:end], at_ns, source))
                 flags.append(head)
                 i = end
@@ -177,7 +190,7 @@ class Reader:
             else:
                 run = acks = None
                 self._rare(head, data[j:end], packets)
-                source = self.source
+                source, version = self.source, self.version
                 i = end
                 if self._over:
                     break
@@ -216,13 +229,15 @@ class Reader:
         if len(starts) < _WORTH_IT:
             return None
         qos = head >> 1 & 1
-        body = off + len(fixed) + 2 * qos
+        body = off + len(fixed) + 2 * qos + (self.version == 5)
         add(i - start)
         places = np.array(starts, np.int64)
         sizes = np.diff(places)
         if int(sizes.min()) < body or int(sizes.max()) > self._max:
             return None
         raw = fixed[2:]
+        if self.version == 5 and (not raw or any(data[start + place + body - 1] for place in starts[:-1])):
+            return None
         topic = self._topics.get(raw) or self._topic(raw)
         piece = data[start:i]
         pubacks = b""
@@ -230,12 +245,32 @@ class Reader:
             numbers = np.frombuffer(piece, np.uint8)
             acks = np.empty((len(starts) - 1, 4), np.uint8)
             acks[:, 0], acks[:, 1] = 0x40, 2
-            acks[:, 2] = numbers[places[:-1] + body - 2]
-            acks[:, 3] = numbers[places[:-1] + body - 1]
+            id_at = places[:-1] + (off + len(fixed))
+            acks[:, 2] = numbers[id_at]
+            acks[:, 3] = numbers[id_at + 1]
             if not (acks[:, 2] | acks[:, 3]).all():
                 return None
             pubacks = acks.tobytes()
-        return Run(Alike(topic, self.source, at_ns, piece, places, body), qos, pubacks, i - start)
+        return Run(Alike(topic, self.source, at_ns, piece, places, body), qos, pubacks, i - start, self.version)
+
+    def _described(self, run: Publishes, topic: str, data: bytes, at: int) -> tuple[str, int]:
+        """(topic, where the payload begins) of a PUBLISH with properties: an alias gives or names its topic."""
+        properties, at = read_properties(data, at, PUBLISH)
+        alias = properties.values.get(ALIAS)
+        if alias is not None:
+            if cast(int, alias) > TOPIC_ALIASES:
+                raise Broken(f"topic alias {alias} is more than the {TOPIC_ALIASES} this endpoint keeps [MQTT-3.3.2-9]")
+            if topic:
+                self._aliases[cast(int, alias)] = topic
+            else:
+                topic = self._aliases.get(cast(int, alias), "")
+        if not topic:
+            raise Broken("a PUBLISH has no topic, and no alias that names one [MQTT-3.3.2-8]")
+        if properties.forwarded:
+            if run.properties is None:
+                run.properties = {}
+            run.properties[len(run.messages)] = properties
+        return topic, at
 
     def _topic(self, raw: bytes) -> str:
         """The topic in `raw`, checked; remembered when it is short."""
@@ -250,6 +285,15 @@ class Reader:
             self._topics[raw] = topic
         return topic
 
+    def _answer(self, body: bytes, kind: int) -> tuple[int, int]:
+        """(packet id, reason) of PUBACK, PUBREC, PUBREL or PUBCOMP."""
+        if self.version == 4 or len(body) <= 2:
+            return packet_id(body, kind), 0
+        end = 3 if len(body) == 3 else read_properties(body, 3, OTHER)[1]
+        if end != len(body):
+            raise Broken(f"{NAMES[kind]} goes on after its properties")
+        return packet_id(body[:2], kind), body[2]
+
     def _rare(self, head: int, body: bytes, packets: list[Packet]) -> None:
         kind = head >> 4
         check_flags(head)
@@ -257,20 +301,32 @@ class Reader:
             case 1:
                 connect = read_connect(body)
                 packets.append(connect)
-                self._over = connect.level != 4
+                self._over = connect.level not in (4, 5)
+                self.version = 5 if connect.level == 5 else 4
                 self.source = connect.client_id or self.source
             case 4:
-                packets.append(PubAcks([packet_id(body, kind)]))  # a sound one was met on the hot path
+                packets.append(PubAcks([self._answer(body, kind)[0]]))  # the usual one was met on the hot path
+            case 5:
+                number, reason = self._answer(body, kind)
+                packets.append(PubRec(number, reason >= 0x80))
             case 6:
-                packets.append(PubRel(packet_id(body, kind)))
+                packets.append(PubRel(self._answer(body, kind)[0]))
+            case 7:
+                packets.append(PubComp(self._answer(body, kind)[0]))
             case 8:
-                packets.append(read_subscribe(body))
+                packets.append(read_subscribe(body, self.version))
             case 10:
-                packets.append(read_unsubscribe(body))
+                packets.append(read_unsubscribe(body, self.version))
+            case 14 if self.version == 5 and body:
+                properties, at = (NONE, 1) if len(body) == 1 else read_properties(body, 1, DISCONNECT)
+                if at != len(body):
+                    raise Broken("DISCONNECT goes on after its properties")
+                packets.append(Goodbye(body[0], properties))
+                self._over = True
             case 12 | 14:
                 if body:
                     raise Broken(f"{NAMES[kind]} carries {len(body)} bytes; it has none")
-                packets.append(PingReq() if kind == 12 else Disconnect())
+                packets.append(PingReq() if kind == 12 else Goodbye())
                 self._over = kind == 14  # nothing may follow a goodbye [MQTT-3.14.4-2]
             case _:
                 raise Broken(f"a client may not send {NAMES[kind]} here")

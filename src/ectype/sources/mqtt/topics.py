@@ -38,7 +38,7 @@ class _Level(Generic[Who]):
 
 @final
 class Subscriptions(Generic[Who]):
-    """Filters with who asked for them and at which QoS."""
+    """Filters with who asked for them, at which QoS (the lowest two bits), and with what else in higher bits."""
 
     def __init__(self) -> None:
         self._root: _Level[Who] = _Level()
@@ -81,6 +81,10 @@ class Subscriptions(Generic[Who]):
         for pattern in tuple(self._of.get(who, ())):
             self.remove(who, pattern)
 
+    def has(self, who: Who, pattern: str) -> bool:
+        """Whether `who` has this very filter."""
+        return pattern in self._of.get(who, ())
+
     def count(self, who: Who) -> int:
         """How many filters `who` has."""
         return len(self._of.get(who, ()))
@@ -94,7 +98,8 @@ class Subscriptions(Generic[Who]):
             best: dict[Who, int] = {}
             for here in self._walk(topic):
                 for who, qos in here.items():
-                    best[who] = max(qos, best.get(who, 0))
+                    had = best.get(who)
+                    best[who] = qos if had is None else max(qos & 3, had & 3) | (qos | had) & ~3
             found = self._found[topic] = topic_field(topic), tuple(best.items())
         return found
 
@@ -135,6 +140,7 @@ class Retained:
 
     def __init__(self, max_topics: int = 100_000, max_bytes: int = 64 << 20) -> None:
         self._kept: dict[str, tuple[bytes, int]] = {}
+        self.properties: dict[str, bytes] = {}
         self._max_topics = max_topics
         self._max_bytes = max_bytes
         self.bytes = 0
@@ -143,18 +149,20 @@ class Retained:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, topic: str, payload: bytes, qos: int) -> None:
+    def keep(self, topic: str, payload: bytes, qos: int, properties: bytes = b"") -> None:
         """Replace what is retained for `topic`; an empty payload removes it [MQTT-3.3.1-10]."""
         old = self._kept.pop(topic, None)
         if old is not None:
-            self.bytes -= len(old[0]) + len(topic)
+            self.bytes -= len(old[0]) + len(topic) + len(self.properties.pop(topic, b""))
         if not payload:
             return
-        size = len(payload) + len(topic)
+        size = len(payload) + len(topic) + len(properties)
         if len(self._kept) >= self._max_topics or self.bytes + size > self._max_bytes:
             self.refused += 1
             return
         self._kept[topic] = (payload, qos)
+        if properties:
+            self.properties[topic] = properties
         self.bytes += size
 
     def find(self, pattern: str) -> list[tuple[str, bytes, int]]:

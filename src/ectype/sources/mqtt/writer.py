@@ -22,14 +22,34 @@ def connack(code: int, session_present: bool = False) -> bytes:
     return bytes((0x20, 2, session_present, code))
 
 
+def connack5(code: int, session_present: bool, properties: bytes) -> bytes:
+    """CONNACK of MQTT 5; `properties` with their length before them."""
+    return b"\x20" + remaining_length(2 + len(properties)) + bytes((session_present, code)) + properties
+
+
+def disconnect5(code: int, properties: bytes) -> bytes:
+    """DISCONNECT, which only MQTT 5 lets a server say."""
+    return b"\xe0" + remaining_length(1 + len(properties)) + bytes((code,)) + properties
+
+
 def acknowledge(kind: int, packet_id: int) -> bytes:
     """PUBACK (4), PUBREC (5), PUBCOMP (7) or UNSUBACK (11)."""
     return bytes((kind << 4, 2, packet_id >> 8, packet_id & 255))
 
 
-def suback(packet_id: int, granted: Sequence[int]) -> bytes:
-    """SUBACK: the QoS given for each filter in order, 0x80 where it is refused."""
-    return b"\x90" + remaining_length(2 + len(granted)) + packet_id.to_bytes(2, "big") + bytes(granted)
+def suback(packet_id: int, granted: Sequence[int], version: int = 4) -> bytes:
+    """SUBACK: the QoS given for each filter in order, 0x80 or more where it is refused."""
+    return _answers(0x90, packet_id, granted, version)
+
+
+def unsuback(packet_id: int, reasons: Sequence[int], version: int = 4) -> bytes:
+    """UNSUBACK; the reasons are said in MQTT 5 alone."""
+    return _answers(0xB0, packet_id, reasons if version == 5 else (), version)
+
+
+def _answers(head: int, packet_id: int, codes: Sequence[int], version: int) -> bytes:
+    body = packet_id.to_bytes(2, "big") + (b"\0" if version == 5 else b"") + bytes(codes)
+    return bytes((head,)) + remaining_length(len(body)) + body
 
 
 def topic_field(topic: str) -> bytes:

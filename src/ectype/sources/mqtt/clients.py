@@ -1,0 +1,298 @@
+"""All clients together: who may come in, whose session waits, who wants what, and what is retained.
+
+It knows nothing of the disk: whoever calls `fan_out` says that a message is durable.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import final
+
+from ectype.sources.mqtt.connection import TAKEN_OVER, Connection, Greeting
+from ectype.sources.mqtt.limits import Limits
+from ectype.sources.mqtt.outbox import Outbox
+from ectype.sources.mqtt.packets import (
+    ACCEPTED,
+    BAD_CLIENT_ID,
+    BAD_METHOD,
+    BAD_PROTOCOL,
+    NOT_AUTHORISED,
+    RETAIN,
+    UNAVAILABLE,
+    Connect,
+    Publishes,
+    Run,
+    Subscribe,
+    Unsubscribe,
+    Will,
+)
+from ectype.sources.mqtt.properties import (
+    ALIAS_MAXIMUM,
+    ASSIGNED_ID,
+    AUTH_METHOD,
+    PACKET_MAXIMUM,
+    SESSION_EXPIRY,
+    SUBSCRIPTION_IDS_KNOWN,
+    WILL_DELAY,
+)
+from ectype.sources.mqtt.reader import TOPIC_ALIASES
+from ectype.sources.mqtt.session import LONGEST_S, Session, Share
+from ectype.sources.mqtt.topics import Retained, Subscriptions
+from ectype.sources.mqtt.writer import suback, topic_field, unsuback
+
+log = logging.getLogger("ectype.mqtt")
+
+Authenticate = Callable[[str, str], bool]
+
+_SUBSCRIPTIONS = 1000
+_REFUSED, _NO_SUBSCRIPTION, _BAD_FILTER, _QUOTA = 0x80, 0x11, 0x8F, 0x97
+_LOCAL = 4  # in what a subscriber wants: its own messages too
+
+
+@final
+class Clients:
+    """Sessions, subscriptions and retained messages of one endpoint.
+
+    bequeath: publishes the will of the named client, when its time has come.
+    """
+
+    def __init__(
+        self,
+        authenticate: Authenticate | None,
+        limits: Limits,
+        reserved: tuple[str, ...],
+        monotonic: Callable[[], float],
+        bequeath: Callable[[str, Will], None],
+    ) -> None:
+        self._authenticate = authenticate
+        self._limits = limits
+        self._reserved = reserved
+        self._monotonic = monotonic
+        self._bequeath = bequeath
+        self._sessions: dict[tuple[str, str], Session] = {}
+        self._shares: dict[str, Share] = {}
+        self.subscriptions: Subscriptions[Session | Share] = Subscriptions()
+        self.retained = Retained()
+        self.sent = 0
+
+    def greet(self, connection: Connection, connect: Connect) -> Greeting:
+        """Who may come in. A client id that is connected already is taken over by the newcomer [MQTT-3.1.4-2]."""
+        if connect.level not in (4, 5):
+            return Greeting(BAD_PROTOCOL)
+        name = connect.client_id
+        if len(name) > 256 or (name and not name.isprintable()):
+            return Greeting(BAD_CLIENT_ID)
+        if not name and not connect.clean and connect.level == 4:
+            return Greeting(BAD_CLIENT_ID)
+        if AUTH_METHOD in connect.properties.values:
+            return Greeting(BAD_METHOD)
+        code = self._admit(connection, connect)
+        if code != ACCEPTED:
+            return Greeting(code)
+        asked = (
+            connect.properties.values.get(SESSION_EXPIRY, 0) if connect.level == 5 else LONGEST_S * (not connect.clean)
+        )
+        expiry_s = min(int(asked), LONGEST_S)
+        # Per user, or one user could throw out another.
+        key = (connection.certified or connect.username or "", connection.name)
+        old = self._sessions.get(key)
+        present = old is not None and not connect.clean
+        if old is not None:
+            before = old.connection
+            if before is not None:
+                before.close(
+                    f"a new connection from {connection.peer} has taken over its client id",
+                    level=logging.INFO,
+                    code=TAKEN_OVER,
+                )
+            if not present:
+                self._end(old)
+        if old is not None and present:
+            old.resume(connection, expiry_s)
+            session = old
+        else:
+            session = self._sessions[key] = Session(key, connection, expiry_s)
+        session.outbox.session = session
+        if expiry_s:
+            session.outbox.hold()
+        connection.session = session
+        properties: list[tuple[int, int | str]] = [
+            (ALIAS_MAXIMUM, TOPIC_ALIASES),
+            (PACKET_MAXIMUM, self._limits.packet),
+            (SUBSCRIPTION_IDS_KNOWN, 0),
+        ]
+        if expiry_s != asked:
+            properties.append((SESSION_EXPIRY, expiry_s))
+        if not name:
+            properties.append((ASSIGNED_ID, connection.name))
+        return Greeting(ACCEPTED, present, tuple(properties))
+
+    def _admit(self, connection: Connection, connect: Connect) -> int:
+        if self._authenticate is None or connection.certified:
+            return ACCEPTED
+        try:
+            if self._authenticate(connect.username or "", (connect.password or b"").decode()):
+                return ACCEPTED
+        except UnicodeDecodeError:
+            pass
+        except Exception:
+            log.exception("checking the user of MQTT client '%s' failed; it was refused", connection.name)
+            return UNAVAILABLE
+        return NOT_AUTHORISED
+
+    def subscribe(self, connection: Connection, packet: Subscribe) -> None:
+        """Give what is asked for; beyond the limit of filters the rest is refused."""
+        session = connection.session
+        if session is None:
+            return
+        granted: list[int] = []
+        greeted: list[tuple[str, int]] = []
+        for pattern, options in packet.filters:
+            qos, no_local, as_published, handling = options & 3, options & 4, options & 8, options >> 4 & 3
+            shared = pattern.startswith("$share/")
+            parts = pattern.split("/", 2)
+            if self.subscriptions.count(session) >= _SUBSCRIPTIONS:
+                granted.append(_REFUSED if connection.version == 4 else _QUOTA)
+            elif shared and (len(parts) < 3 or not parts[1] or not parts[2] or no_local):
+                granted.append(_REFUSED if connection.version == 4 else _BAD_FILTER)
+            elif shared:
+                share = self._shares.setdefault(pattern, Share(parts[2]))
+                share.members[session] = qos
+                self.subscriptions.add(share, parts[2], qos | _LOCAL)
+                granted.append(qos)
+            else:
+                new = not self.subscriptions.has(session, pattern)
+                self.subscriptions.add(session, pattern, qos | (0 if no_local else _LOCAL) | as_published)
+                granted.append(qos)
+                if handling == 0 or (handling == 1 and new):
+                    greeted.append((pattern, qos))
+        connection.send(suback(packet.packet_id, granted, connection.version))
+        for pattern, qos in greeted:
+            for topic, payload, kept_qos in self.retained.find(pattern):
+                properties = self.retained.properties.get(topic, b"")
+                connection.outbox.add(topic_field(topic), payload, min(qos, kept_qos), True, properties)
+                self.sent += 1
+        connection.flush()
+
+    def unsubscribe(self, connection: Connection, packet: Unsubscribe) -> None:
+        """Answered even if there was nothing to end [MQTT-3.10.4-5]."""
+        session = connection.session
+        if session is None:
+            return
+        reasons: list[int] = []
+        for pattern in packet.filters:
+            share = self._shares.get(pattern)
+            if share is not None and session in share.members:
+                self._unshare(pattern, share, session)
+                reasons.append(0)
+            else:
+                reasons.append(0 if self.subscriptions.has(session, pattern) else _NO_SUBSCRIPTION)
+                self.subscriptions.remove(session, pattern)
+        connection.send(unsuback(packet.packet_id, reasons, connection.version))
+
+    def lost(self, connection: Connection, will: Will | None, closing: bool) -> Will | None:
+        """The client has gone; its session may wait for it. Returns the will that is to be published now."""
+        session = connection.session
+        if session is None or session.connection is not connection:
+            return will
+        if not session.expiry_s or closing:
+            self._end(session)
+            return will
+        session.leave(self._monotonic())
+        if will is not None and (delay := will.properties.values.get(WILL_DELAY, 0)):
+            session.will, session.will_at_s = will, self._monotonic() + int(delay)
+            return None
+        return will
+
+    def sweep(self, now_s: float) -> None:
+        """End the sessions whose time is up, and the oldest while all hold too much."""
+        away = [session for session in self._sessions.values() if session.connection is None]
+        held = sum(session.outbox.queued_bytes for session in away)
+        for k, session in enumerate(away):  # oldest first, as they lie in a dict
+            if session.will is not None and now_s >= session.will_at_s:
+                will, session.will = session.will, None
+                self._bequeath(session.key[1], will)
+            if now_s >= session.ends_s or held > self._limits.endpoint or len(away) - k > self._limits.away:
+                held -= session.outbox.queued_bytes
+                self._end(session)
+
+    def publish(self, topic: str, payload: bytes, retain: bool) -> None:
+        """Tell subscribers something of the node's own, at QoS 1."""
+        if retain:
+            self.retained.keep(topic, payload, 1)
+        field, subscribers = self.subscriptions.find(topic)
+        touched: set[Outbox] = set()
+        for who, wanted in subscribers:
+            session, given = who.pick() if isinstance(who, Share) else (who, wanted)
+            session.outbox.add(field, payload, min(given & 3, 1))
+            touched.add(session.outbox)
+        self.sent += len(subscribers)
+        self.flush(touched)
+
+    def _end(self, session: Session) -> None:
+        """The session is over: nobody will ask for what it holds."""
+        self.subscriptions.forget(session)
+        for pattern, share in tuple(self._shares.items()):
+            if session in share.members:
+                self._unshare(pattern, share, session)
+        if self._sessions.get(session.key) is session:
+            del self._sessions[session.key]
+        if session.will is not None:
+            will, session.will = session.will, None
+            self._bequeath(session.key[1], will)
+
+    def _unshare(self, pattern: str, share: Share, session: Session) -> None:
+        del share.members[session]
+        if not share.members:
+            del self._shares[pattern]
+            self.subscriptions.remove(share, share.pattern)
+
+    def flush(self, touched: set[Outbox]) -> None:
+        """Send what these are owed."""
+        for outbox in touched:
+            session = outbox.session
+            if isinstance(session, Session) and session.connection is not None:
+                session.connection.flush()
+
+    def fan_out_alike(self, connection: Connection, run: Run, touched: set[Outbox]) -> None:
+        """Owe a run to its subscribers; `touched` gets their outboxes, for `flush`."""
+        alike = run.alike
+        field, subscribers = self.subscriptions.find(alike.topic)
+        if not subscribers or alike.topic.startswith(self._reserved):
+            return
+        if any(isinstance(who, Share) for who, _ in subscribers):
+            heads = bytearray((0x30 | run.qos << 1,)) * len(alike)
+            self.fan_out(connection, Publishes(alike.messages(), heads, bytearray(), [], run.size), touched)
+            return
+        for who, wanted in subscribers:
+            if isinstance(who, Session) and (wanted & _LOCAL or who is not connection.session):
+                qos = min(run.qos, wanted & 3)
+                who.outbox.add_alike(alike, field, qos, run.qos, run.version)
+                touched.add(who.outbox)
+                self.sent += len(alike)
+
+    def fan_out(self, connection: Connection, run: Publishes, touched: set[Outbox]) -> None:
+        """The same for messages that differ; what is to be retained is."""
+        find = self.subscriptions.find
+        properties = b""
+        for k, (message, flag) in enumerate(zip(run.messages, run.flags, strict=True)):
+            field, subscribers = find(message.topic)
+            if not subscribers and not flag & RETAIN:
+                continue
+            if message.topic.startswith(self._reserved):
+                continue
+            if run.properties is not None:
+                properties = run.properties[k].forwarded if k in run.properties else b""
+            qos = flag >> 1 & 3
+            retain = flag & RETAIN
+            if retain:
+                self.retained.keep(message.topic, message.payload, qos, properties)
+            for who, wanted in subscribers:
+                if isinstance(who, Share):
+                    who, wanted = who.pick()
+                    wanted |= _LOCAL
+                if wanted & _LOCAL or who is not connection.session:
+                    as_retained = bool(retain and wanted & 8)
+                    given = wanted & 3
+                    who.outbox.add(field, message.payload, min(qos, given), as_retained, properties)
+                    touched.add(who.outbox)
+                    self.sent += 1
