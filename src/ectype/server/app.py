@@ -30,7 +30,7 @@ def create_app(views: Views, *, allowed_hosts: Collection[str], static: Path | N
     gate = Gate(views)
     routes = [route for area in (space, sources, twins, history, log, feed, rooms) for route in area.routes(gate)]
     return Starlette(
-        routes=[Door(views), *routes, page_route(views, static)],
-        middleware=[Middleware(Guard, allowed_hosts=allowed_hosts)],
+        routes=[*routes, page_route(views, static)],
+        middleware=[Middleware(Guard, allowed_hosts=allowed_hosts), Middleware(Door, views=views)],
         exception_handlers={HTTPException: http_exception},
     )

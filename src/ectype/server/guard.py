@@ -7,10 +7,11 @@ same-origin: DNS rebinding), and what changes something or opens a WebSocket mus
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import final
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ectype.server.errors import error_body
@@ -45,6 +46,7 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+_RAW_HEADERS = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
 
 
 @final
@@ -69,13 +71,13 @@ class Guard:
             await self._app(scope, receive, _with_headers(send))
 
     def _objection(self, scope: Scope) -> str | None:
-        headers = Headers(scope=scope)
-        hosts = headers.getlist("host")
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1 or not self._is_ours(_hostname(hosts[0])):
             named = ", ".join(sorted(self._hosts))
             return f"this node answers to the host {named}, not to {', '.join(hosts)[:200]!r}"
         if scope["type"] == "http" and scope["method"] in _SAFE:
             return None
+        headers = Headers(scope=scope)
         origin = headers.get("origin")
         if origin is None:
             site = headers.get("sec-fetch-site")
@@ -93,6 +95,7 @@ def _plain(host: str) -> str:
     return host.lower().removeprefix("[").removesuffix("]")
 
 
+@lru_cache(1024)
 def _hostname(host: str) -> str | None:
     """The name in a Host header, without port and brackets; None if it is no such header."""
     try:
@@ -115,9 +118,8 @@ def _netloc(origin: str) -> str | None:
 def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(raw=message["headers"])
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
+            there = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(pair for pair in _RAW_HEADERS if pair[0] not in there)]
         await send(message)
 
     return sending

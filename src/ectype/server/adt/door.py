@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 from typing import final
 
 from starlette.requests import HTTPConnection
-from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ectype.errors import Conflict
 from ectype.server.adt import components, event_routes, jobs, models, query, relationships, telemetry, twins
 from ectype.server.adt.call import Answer, Call
 from ectype.server.adt.errors import AdtError, Codes, tell
-from ectype.server.auth import Views, view_for
+from ectype.server.auth import Credentials, Views, open_view, view_for
 from ectype.server.errors import TooLarge
 
 VERSIONS = ("2020-10-31", "2022-05-31", "2023-06-30", "2023-10-31")
 WORDS = frozenset({"models", "digitaltwins", "query", "eventroutes", "jobs"})
+_PLAIN = {f"api-version={version}".encode(): version for version in VERSIONS}
+_NO_CODES = Codes()
 _SMALL, _LARGE = 1 << 16, 1 << 20
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -130,37 +131,47 @@ def _kind(word: str) -> str:
 
 
 @final
-class Door(BaseRoute):
-    """The route of the whole API."""
+class Door:
+    """ASGI: answers the API's paths itself, hands all others on to `app`."""
 
-    def __init__(self, views: Views) -> None:
+    def __init__(self, app: ASGIApp, views: Views) -> None:
+        self._app = app
         self._views = views
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Is this path ours?"""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or let pass."""
         if scope["type"] == "http" and scope["path"][1:].partition("/")[0] in WORDS:
-            return Match.FULL, {}
-        return Match.NONE, {}
+            await self.handle(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever comes."""
         template, names = take_apart(scope["path"])
         method: str = scope["method"]
         operation = OPERATIONS.get(template, {}).get("GET" if method == "HEAD" else method)
-        codes = Codes() if operation is None else operation.codes
+        codes = _NO_CODES if operation is None else operation.codes
         call: Call | None = None
         try:
             if operation is None:
                 raise _no_operation(template, method, scope["path"])
-            view = view_for(HTTPConnection(scope), self._views)
-            call = Call(view.graph, scope["path"], names, "", dict(scope["headers"]))
+            headers = dict(scope["headers"])
+            if b"authorization" in headers or b"cookie" in headers:
+                view = view_for(HTTPConnection(scope), self._views)
+            else:
+                view = open_view(self._views, Credentials(None, None))
+            call = Call(view.graph, scope["path"], names, "", headers)
             call.raw_query, call.scheme = scope["query_string"], scope["scheme"]
-            call.version = _version(call, operation)
+            call.version = _PLAIN.get(call.raw_query) or _version(call)
+            if call.version < operation.since:
+                raise AdtError(
+                    404, "NotFound", f"api-version {call.version} does not have this; use {operation.since} or later"
+                )
             if method not in ("GET", "HEAD"):
                 call.body = await _body(receive, operation.most)
             answer = await operation.handler(call)
         except Exception as error:  # noqa: BLE001 - the edge: everything is told to the caller and logged
-            if isinstance(error, Conflict) and template == "/models" and call is not None and type(error) is Conflict:
+            if template == "/models" and call is not None and type(error) is Conflict:
                 error = models.codes_of_conflict(call, error)
             told = tell(error, codes)
             answer = Answer(told.status, told.body, told.headers)
@@ -174,7 +185,7 @@ def _no_operation(template: str, method: str, path: str) -> AdtError:
     return AdtError(404, "NotFound", f"there is nothing at {path[:200]}")
 
 
-def _version(call: Call, operation: Operation) -> str:
+def _version(call: Call) -> str:
     version = call.query("api-version")
     if version is None:
         raise AdtError(400, "MissingApiVersionParameter", "add api-version=2023-10-31 to the query of the URL")
@@ -182,8 +193,6 @@ def _version(call: Call, operation: Operation) -> str:
         raise AdtError(
             400, "UnsupportedApiVersion", f"there is no api-version {version[:40]!r}; there is {', '.join(VERSIONS)}"
         )
-    if version < operation.since:
-        raise AdtError(404, "NotFound", f"api-version {version} does not have this; use {operation.since} or later")
     return version
 
 
