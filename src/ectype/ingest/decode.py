@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from ectype.errors import Invalid
+from ectype.ingest.bindings import Bindings
 from ectype.ingest.shapes import Shape, shape_of
 from ectype.sources.base import Message
 from ectype.sources.batch import Alike, parts_of
@@ -69,8 +70,9 @@ class Decoder:
     `known` is asked once per property and batch, or once per epoch if it has one.
     """
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Known, bindings: Bindings | None = None) -> None:
         self._known = known
+        self._bindings = Bindings([]) if bindings is None else bindings
         self._shapes: dict[str, Shape] = {}
         self._epoch: object = None
         self._names: list[str] = []
@@ -183,7 +185,13 @@ class Decoder:
 
     def _one(self, message: Message, which: list[int], value: list[float]) -> int:
         """Take in one message and return when it was so; if it is Invalid, some of it may be in the lists."""
+        bound = self._bindings.bound(message.topic)
+        if bound:
+            message = self._bindings.rewrite(message)
         values, whole, t = parts(payload_of(message))
+        whole = whole or bound
+        if bound and "" in values:
+            values = {"value": values[""]}
         at_ns = message.at_ns if t is None else instant(t)
         topic = message.topic
         if topic.startswith("ectype/"):
@@ -195,7 +203,7 @@ class Decoder:
                 value.append(number(name if whole else topic.rpartition("/")[2], item))
         if len(which) == mark:
             raise Invalid(NO_VALUE)
-        if len(topic) <= _REMEMBERED_LENGTH:
+        if len(topic) <= _REMEMBERED_LENGTH and not bound:
             shape = shape_of(values, whole, t is not None)
             if shape is not None:
                 self._shapes[topic] = shape

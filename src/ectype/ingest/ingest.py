@@ -18,6 +18,7 @@ from typing import Protocol, final
 
 from ectype.clock import Clock, system_clock
 from ectype.errors import Unavailable
+from ectype.ingest.bindings import Bindings
 from ectype.ingest.decode import Decoder, Known, SetAside, set_aside_bodies
 from ectype.log.entry import Entry, seal
 from ectype.sources.base import Message
@@ -77,15 +78,21 @@ class Ingest:
     """Takes batches of messages from sources and returns when they are durable. Lives on one event loop.
 
     known: see `decode.Known`; it is asked on the loop, for each property once per batch.
-    name: what the entries are about: `block:<name>` and `set-aside:<name>`.
+    name: what the entries are about: `block:<name>` and `set-aside:<name>`. bindings: what foreign topics mean.
     """
 
     def __init__(
-        self, log: Appends, signer: Signer, known: Known, clock: Clock = system_clock, name: str = "mqtt"
+        self,
+        log: Appends,
+        signer: Signer,
+        known: Known,
+        clock: Clock = system_clock,
+        name: str = "mqtt",
+        bindings: Bindings | None = None,
     ) -> None:
         self._log = log
         self._signer = signer
-        self._decoder = Decoder(known)
+        self._decoder = Decoder(known, bindings)
         self._clock = clock
         self._name = name
         self._waiting: deque[_Batch] = deque()

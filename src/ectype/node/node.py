@@ -21,6 +21,7 @@ from ectype.collab.documents import Documents
 from ectype.collab.room import Room
 from ectype.errors import EctypeError
 from ectype.graph.fold import Graph
+from ectype.ingest.bindings import read_bindings
 from ectype.ingest.ingest import Ingest
 from ectype.ingest.intake import Intake
 from ectype.log.log import Log
@@ -77,7 +78,7 @@ class Node:
         self._fleet = FleetWatch(self.graph)
         self.follower = Follower(log, (self.graph, self.history, self.documents), [known.watch, self._fleet.watch])
         self.writer = Writer(log, self.graph, self.follower, space.signer, clock)
-        self.ingest = Ingest(log, space.signer, known, clock)
+        self.ingest = Ingest(log, space.signer, known, clock, bindings=read_bindings(space.path))
         self.rooms = Rooms(log, self.documents, self.follower, space.signer, clock)
         self.mqtt: MqttEndpoint | None = None
         self.estimator: Estimator | None = None
