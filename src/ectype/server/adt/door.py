@@ -11,11 +11,11 @@ from typing import final
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ectype.errors import Conflict
-from ectype.server.adt import components, event_routes, jobs, models, query, relationships, telemetry, twins
+from ectype.errors import Conflict, Refused
+from ectype.server.adt import components, event_routes, jobs, models, openapi, query, relationships, telemetry, twins
 from ectype.server.adt.call import Answer, Call
 from ectype.server.adt.errors import AdtError, Codes, tell
-from ectype.server.auth import Credentials, Views, open_view, view_for
+from ectype.server.auth import Credentials, Views, credentials_of, open_view, view_for
 from ectype.server.errors import TooLarge
 
 VERSIONS = ("2020-10-31", "2022-05-31", "2023-06-30", "2023-10-31")
@@ -142,8 +142,21 @@ class Door:
         """Answer, or let pass."""
         if scope["type"] == "http" and scope["path"][1:].partition("/")[0] in WORDS:
             await self.handle(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == "/openapi.json":
+            try:
+                await self._describe(scope, send)
+            except Refused as error:
+                told = tell(error, _NO_CODES)
+                await _send(send, Answer(told.status, told.body, told.headers), head=False)
         else:
             await self._app(scope, receive, send)
+
+    async def _describe(self, scope: Scope, send: Send) -> None:
+        call = Call(
+            open_view(self._views, credentials_of(HTTPConnection(scope))).graph, "", (), "", dict(scope["headers"])
+        )
+        call.scheme = scope["scheme"]
+        await _send(send, openapi.answer(call, OPERATIONS, VERSIONS), head=scope["method"] == "HEAD")
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever comes."""
