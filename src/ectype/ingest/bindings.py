@@ -42,9 +42,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def pattern(self) -> re.Pattern[str]:
         """What topics fit, with a group for each {name}. Misconfigured if the rule cannot be meant so."""
         if not self.values:
-            raise Misconfigured(
-                f"the binding of '{self.topic}' gives no value; write values = {{ power = \"/power\" }}"
-            )
+            raise Misconfigured(f"the binding of '{self.topic}' gives no value; write values = {{ power = '/power' }}")
         for pointer in (*self.values.values(), *([] if self.time is None else [self.time])):
             if pointer and not pointer.startswith("/"):
                 raise Misconfigured(f"'{pointer}' is no JSON pointer; write '/{pointer}', or '' for the payload itself")
@@ -145,7 +143,7 @@ def _instant(t: float, unit_ns: int) -> int:
 
 
 def read_bindings(space: Path) -> Bindings:
-    """What the space's file says; no rules if there is none. Misconfigured, with the place, if it cannot be meant so."""
+    """What the space's file says; no rules if there is none. Misconfigured, with the place, if it is no good."""
     path = space / NAME
     try:
         told: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))

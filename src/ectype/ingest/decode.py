@@ -16,6 +16,7 @@ import numpy as np
 
 from ectype.errors import Invalid
 from ectype.ingest.bindings import Bindings
+from ectype.ingest.clocks import Clocks
 from ectype.ingest.shapes import Shape, shape_of
 from ectype.sources.base import Message
 from ectype.sources.batch import Alike, parts_of
@@ -73,6 +74,7 @@ class Decoder:
     def __init__(self, known: Known, bindings: Bindings | None = None) -> None:
         self._known = known
         self._bindings = Bindings([]) if bindings is None else bindings
+        self.clocks = Clocks()
         self._shapes: dict[str, Shape] = {}
         self._epoch: object = None
         self._names: list[str] = []
@@ -116,6 +118,8 @@ class Decoder:
             self._one_by_one(alike.messages(), range(n), found)
         else:
             values, at = read
+            if at is not None:
+                self.clocks.heard(alike.source, alike.at_ns, int(at.max()), n)
             found.add(range(n), np.tile(slots, n), values, np.full(n, alike.at_ns) if at is None else at, shape.width)
         found.base += n
 
@@ -149,6 +153,10 @@ class Decoder:
         values, at = read
         if at is None:
             at = np.array([m.at_ns for m in messages], np.int64)
+        else:
+            heard = self.clocks.heard
+            for message, measured_ns in zip(messages, at.tolist(), strict=True):
+                heard(message.source, message.at_ns, measured_ns)
         found.add(places, np.concatenate(which), values, at, shape.width)
         return True
 
@@ -193,7 +201,7 @@ class Decoder:
         if bound and "" in values:
             values = {"value": values[""]}
         at_ns = message.at_ns if t is None else instant(t)
-        topic = message.topic
+        came_ns, topic = message.at_ns, message.topic
         if topic.startswith("ectype/"):
             raise Invalid("topics below ectype/ are the node's own; change a property through its API instead")
         mark = len(which)
@@ -207,6 +215,8 @@ class Decoder:
             shape = shape_of(values, whole, t is not None)
             if shape is not None:
                 self._shapes[topic] = shape
+        if t is not None:
+            self.clocks.heard(message.source, came_ns, at_ns)
         return at_ns
 
     def _slot(self, topic: str, name: str, whole: bool) -> int:

@@ -19,6 +19,7 @@ from typing import Protocol, final
 from ectype.clock import Clock, system_clock
 from ectype.errors import Unavailable
 from ectype.ingest.bindings import Bindings
+from ectype.ingest.clocks import ClockError
 from ectype.ingest.decode import Decoder, Known, SetAside, set_aside_bodies
 from ectype.log.entry import Entry, seal
 from ectype.sources.base import Message
@@ -52,7 +53,8 @@ class IngestStats:
 
     messages: understood and durable; samples: the values in them; set_aside: not understood, and durable as such;
     entries: appended; waiting: messages on their way to the disk now.
-    reasons: the newest messages that were set aside, oldest first; last_seen_ns: per source, when it last sent.
+    reasons: the newest messages that were set aside, oldest first; last_seen_ns: per source, when it last sent;
+    clocks: per source that says when it measured, how far its clock is from ours.
     """
 
     messages: int
@@ -62,6 +64,7 @@ class IngestStats:
     waiting: int
     reasons: tuple[SetAside, ...]
     last_seen_ns: Mapping[str, int]
+    clocks: Mapping[str, ClockError]
 
 
 @final
@@ -135,6 +138,7 @@ class Ingest:
             waiting=self._waiting_messages,
             reasons=tuple(self._reasons),
             last_seen_ns=dict(self._last_seen),
+            clocks=self._decoder.clocks.judged(),
         )
 
     async def close(self) -> None:
