@@ -16,11 +16,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, final
 
+import msgspec
+
 from ectype.clock import Clock, system_clock
 from ectype.errors import Unavailable
 from ectype.ingest.bindings import Bindings
 from ectype.ingest.clocks import ClockError
 from ectype.ingest.decode import Decoder, Known, SetAside, set_aside_bodies
+from ectype.ingest.quality import Checks, Verdict
 from ectype.log.entry import Entry, seal
 from ectype.sources.base import Message
 from ectype.sources.batch import parts_of
@@ -34,6 +37,7 @@ ROWS_PER_ENTRY = 100_000
 _WAITING = 100_000  # messages
 _PER_APPEND = 25_000  # messages
 _APPEND_BYTES = 3 << 20
+_VERDICTS = 5000  # in one entry
 _REMEMBERED_REASONS = 20
 _REMEMBERED_SOURCES = 10_000
 
@@ -54,7 +58,8 @@ class IngestStats:
     messages: understood and durable; samples: the values in them; set_aside: not understood, and durable as such;
     entries: appended; waiting: messages on their way to the disk now.
     reasons: the newest messages that were set aside, oldest first; last_seen_ns: per source, when it last sent;
-    clocks: per source that says when it measured, how far its clock is from ours.
+    clocks: per source that says when it measured, how far its clock is from ours;
+    suspect, bad: readings that a check spoke of.
     """
 
     messages: int
@@ -65,6 +70,8 @@ class IngestStats:
     reasons: tuple[SetAside, ...]
     last_seen_ns: Mapping[str, int]
     clocks: Mapping[str, ClockError]
+    suspect: int
+    bad: int
 
 
 @final
@@ -81,7 +88,8 @@ class Ingest:
     """Takes batches of messages from sources and returns when they are durable. Lives on one event loop.
 
     known: see `decode.Known`; it is asked on the loop, for each property once per batch.
-    name: what the entries are about: `block:<name>` and `set-aside:<name>`. bindings: what foreign topics mean.
+    name: what the entries are about: `block:<name>` and `set-aside:<name>`. bindings: what foreign topics mean;
+    checks: which readings can be trusted.
     """
 
     def __init__(
@@ -92,10 +100,12 @@ class Ingest:
         clock: Clock = system_clock,
         name: str = "mqtt",
         bindings: Bindings | None = None,
+        checks: Checks | None = None,
     ) -> None:
         self._log = log
         self._signer = signer
         self._decoder = Decoder(known, bindings)
+        self._checks = checks
         self._clock = clock
         self._name = name
         self._waiting: deque[_Batch] = deque()
@@ -139,6 +149,8 @@ class Ingest:
             reasons=tuple(self._reasons),
             last_seen_ns=dict(self._last_seen),
             clocks=self._decoder.clocks.judged(),
+            suspect=0 if self._checks is None else self._checks.suspect,
+            bad=0 if self._checks is None else self._checks.bad,
         )
 
     async def close(self) -> None:
@@ -218,9 +230,12 @@ class Ingest:
             if size > _APPEND_BYTES:
                 yield entries
                 entries, size = [], 0
-        for body in set_aside_bodies(aside):
-            subject = f"set-aside:{self._name}"
-            entries.append(seal(self._signer, kind="set-aside", subject=subject, body=body, at_ns=at_ns))
+        verdicts = [] if self._checks is None else self._checks.judge(block)
+        said = [("quality", body) for body in _quality_bodies(verdicts)]
+        said += [("set-aside", body) for body in set_aside_bodies(aside)]
+        for kind, body in said:
+            subject = f"{kind}:{self._name}"
+            entries.append(seal(self._signer, kind=kind, subject=subject, body=body, at_ns=at_ns))
             size += len(body)
             if size > _APPEND_BYTES:
                 yield entries
@@ -241,6 +256,12 @@ class Ingest:
                 self._last_seen[message.source] = message.at_ns
         while len(self._last_seen) > _REMEMBERED_SOURCES:
             del self._last_seen[next(iter(self._last_seen))]
+
+
+def _quality_bodies(verdicts: Sequence[Verdict]) -> Iterator[bytes]:
+    """Bodies of `quality` entries."""
+    for start in range(0, len(verdicts), _VERDICTS):
+        yield msgspec.json.encode({"items": verdicts[start : start + _VERDICTS]})
 
 
 def _cut(block: Block, start: int, stop: int) -> Block:

@@ -24,6 +24,7 @@ from ectype.graph.fold import Graph
 from ectype.ingest.bindings import read_bindings
 from ectype.ingest.ingest import Ingest
 from ectype.ingest.intake import Intake
+from ectype.ingest.quality import read_checks
 from ectype.log.log import Log
 from ectype.log.space import Space, open_space
 from ectype.node.controls import Controls
@@ -78,7 +79,14 @@ class Node:
         self._fleet = FleetWatch(self.graph)
         self.follower = Follower(log, (self.graph, self.history, self.documents), [known.watch, self._fleet.watch])
         self.writer = Writer(log, self.graph, self.follower, space.signer, clock)
-        self.ingest = Ingest(log, space.signer, known, clock, bindings=read_bindings(space.path))
+        self.ingest = Ingest(
+            log,
+            space.signer,
+            known,
+            clock,
+            bindings=read_bindings(space.path),
+            checks=read_checks(space.path, self._model_of),
+        )
         self.rooms = Rooms(log, self.documents, self.follower, space.signer, clock)
         self.mqtt: MqttEndpoint | None = None
         self.estimator: Estimator | None = None
@@ -145,6 +153,10 @@ class Node:
         twin = self.graph.find_twin("replay")
         speed = twin.properties.get("speed") if twin else None
         return float(speed) if isinstance(speed, int | float) else None
+
+    def _model_of(self, twin: str) -> str | None:
+        found = self.graph.find_twin(twin)
+        return None if found is None else found.model
 
     async def close(self) -> None:
         """Stop taking things in, finish what is on its way, write the folds down, let go of the space."""
