@@ -89,6 +89,7 @@ class Routes:
         wanted = self._node.graph.records("route")
         for name in [name for name, (route, _) in self._tasks.items() if wanted.get(name) != route]:
             self._tasks.pop(name)[1].cancel()
+            self.states.pop(name, None)
         for name, route in wanted.items():
             if name not in self._tasks:
                 self._tasks[name] = (route, asyncio.create_task(self._follow(name, route), name=f"route {name}"))

@@ -170,6 +170,9 @@ def test_what_could_not_be_delivered_comes_after_a_restart_and_a_refusal_is_a_de
         client.upsert_digital_twin("refused", room())
         client.upsert_digital_twin("fine", room())
         assert hook.seen.get(timeout=20)["subject"] == "fine"
+        with place.http(None) as http:
+            [told] = http.get("/api/routes").json()["routes"]
+        assert (told["name"], told["dead"], told["retries"]) == ("all", 1, 1)
         hook.answers = [503] * 1000
         client.upsert_digital_twin("late", room())
     place.stop()
