@@ -2,7 +2,6 @@ import pytest
 
 from ectype.errors import Invalid
 from ectype.estimate.behaviour import Behaviour, Input, Normal, Parameter, Sensor, State
-from ectype.estimate.trace import trace
 
 from .behaviours import CascadedTanks
 
@@ -55,29 +54,27 @@ def test_a_behaviour_must_move_and_observe():
 
 
 def test_a_method_that_returns_the_wrong_names_is_told():
-    class Half(Behaviour, model="dtmi:demo:Half;1"):
-        x = State("m", init=(0, 1), q="1 m/sqrt(s)")
-        v = State("m/s", init=(0, 1), q="1 m/s/sqrt(s)")
-        y = Sensor("m", sigma="1 m")
-
-        def derivative(self, t):
-            return {self.x: self.v}
-
-        def observe(self, t):
-            return {self.y: self.x}
-
     with pytest.raises(Invalid, match="exactly the states x, v"):
-        trace(Half)
 
-    class Blind(Behaviour, model="dtmi:demo:Blind;1"):
-        x = State("m", init=(0, 1), q="1 m/sqrt(s)")
-        y = Sensor("m", sigma="1 m")
+        class Half(Behaviour, model="dtmi:demo:Half;1"):
+            x = State("m", init=(0, 1), q="1 m/sqrt(s)")
+            v = State("m/s", init=(0, 1), q="1 m/s/sqrt(s)")
+            y = Sensor("m", sigma="1 m")
 
-        def step(self, t, dt):
-            return {"x": self.x}
+            def derivative(self, t):
+                return {self.x: self.v}
 
-        def observe(self, t):
-            return {}
+            def observe(self, t):
+                return {self.y: self.x}
 
     with pytest.raises(Invalid, match=r"exactly the sensors self\.y"):
-        trace(Blind)
+
+        class Blind(Behaviour, model="dtmi:demo:Blind;1"):
+            x = State("m", init=(0, 1), q="1 m/sqrt(s)")
+            y = Sensor("m", sigma="1 m")
+
+            def step(self, t, dt):
+                return {"x": self.x}
+
+            def observe(self, t):
+                return {}

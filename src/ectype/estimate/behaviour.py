@@ -15,19 +15,26 @@
 The engine runs these methods once, on symbols (`trace.py`). `observe` also runs on floats and arrays, bound to
 values with `Tank.bind(...)`, which is how the same physics gives expected power.
 Instead of `derivative` (integrated by RK4) a class may write `step(self, t, dt)`, which returns the new states.
+The line of a declaration or method that is wrong is named when the class is made, with what to write instead.
+A `Mode` is an input with names: `where(self.valve.is_("open"), a, b)`. `compose.py` makes a plant from components.
 Optional: `noise(self, t)` (a sensor's standard deviation where it is not constant), `unrest(self, t)` (a state's
 q where it is not constant, in its unit per sqrt(s)) and `usable(self, t)` (a
-condition per sensor: where it is false, the reading is not assimilated).
+condition per sensor: where it is false, the reading is not assimilated), `conserved(self, t)` (checked against
+`derivative` when the class is made), `outputs(self, t)` (what other components may take in) and `health(self, t)`
+(derived numbers, computed on what `bind` gives).
 Units are checked by dimension where they are declared; the dimensions of expressions are not checked.
 """
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, final
 
 from ectype.errors import Invalid
 from ectype.estimate.maths import Scalar
+from ectype.estimate.returned import check_methods
 from ectype.units import quantity, unit
 
 Filter = Literal["ukf", "ekf", "etkf"]
@@ -76,6 +83,8 @@ class _Declared:
 
     def __init__(self, unit_text: str) -> None:
         self.unit = unit_text
+        caller = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]  whoever wrote State(…), for messages
+        self.line = f"{Path(caller.f_code.co_filename).name}, line {caller.f_lineno}"
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name, self.owner = name, owner.__name__
@@ -185,6 +194,50 @@ class Input(_Declared):
 
 
 @final
+class Mode(_Declared):
+    """Which of some named ways the twin is in, as its messages say: 0, 1, … in the order of the names. Inside a method
+    `self.valve.is_("open")` is a condition for `where`. Held like an input.
+    """
+
+    kind = "input"
+
+    def __init__(self, *names: str, max_age: str, default: str | None = None) -> None:
+        super().__init__("1")
+        self.names, self.max_age_text, self.default_name = names, max_age, default
+        self.default: float | None = None
+        self.max_age_s = 0.0
+
+    def check(self, what: str) -> None:
+        """Two names or more, each once; the default is one of them."""
+        if len(self.names) < 2 or len(set(self.names)) < len(self.names):
+            raise Invalid(f"{what}: a mode has two names or more, each once; write Mode('off', 'on', max_age='1 h')")
+        if self.default_name is not None and self.default_name not in self.names:
+            raise Invalid(f"{what}: default='{self.default_name}' is not one of {', '.join(self.names)}")
+        self.default = None if self.default_name is None else float(self.names.index(self.default_name))
+        self.max_age_s = quantity(self.max_age_text, "s", f"{what} max_age")
+
+    def __get__(self, instance: "Behaviour | None", owner: type) -> Any:
+        value = super().__get__(instance, owner)
+        return value if instance is None else InMode(self.names, f"{self.owner}.{self.name}", value)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class InMode:
+    """A mode's value inside a method."""
+
+    names: tuple[str, ...]
+    what: str
+    value: Scalar
+
+    def is_(self, name: str) -> Scalar:
+        """Whether it is that one. Raises Invalid if there is no such name."""
+        if name not in self.names:
+            raise Invalid(f"{self.what} has no '{name}'; it is one of {', '.join(self.names)}")
+        return self.value == float(self.names.index(name))
+
+
+@final
 class Sensor(_Declared):
     """Something measured and compared with `observe`. sigma: its standard deviation; a reading more than
     `gate` predicted standard deviations away is not assimilated (its NIS is still reported).
@@ -214,7 +267,7 @@ class Layout:
     states: tuple[State, ...]
     tracked: tuple[Parameter, ...]
     constants: tuple[Parameter, ...]
-    inputs: tuple[Input, ...]
+    inputs: tuple["Input | Mode", ...]
     sensors: tuple[Sensor, ...]
 
     @property
@@ -240,15 +293,16 @@ class Behaviour:
             what = f"{cls.__name__}.{d.name}"
             try:
                 unit(d.unit)
+                d.check(what)
             except Invalid as error:
-                raise Invalid(f"{what}: {error}") from error
-            d.check(what)
+                told = str(error) if str(error).startswith(what) else f"{what}: {error}"
+                raise Invalid(f"{d.line}: {told}") from error
         parameters = [d for d in declared if isinstance(d, Parameter)]
         cls.layout = Layout(
             states=tuple(d for d in declared if isinstance(d, State)),
             tracked=tuple(d for d in parameters if d.q is not None),
             constants=tuple(d for d in parameters if d.q is None),
-            inputs=tuple(d for d in declared if isinstance(d, Input)),
+            inputs=tuple(d for d in declared if isinstance(d, Input | Mode)),
             sensors=tuple(d for d in declared if isinstance(d, Sensor)),
         )
         if not cls.layout.states or not cls.layout.sensors:
@@ -256,6 +310,9 @@ class Behaviour:
         moves = ("derivative" in vars(cls), "step" in vars(cls))
         if sum(moves) != 1 or "observe" not in vars(cls):
             raise Invalid(f"{cls.__name__}: write derivative(self, t) or step(self, t, dt), and observe(self, t)")
+        if substeps < 1 or (substeps > 1 and moves[1]):
+            raise Invalid(f"{cls.__name__}: substeps is a number of Runge-Kutta steps, at least 1; step has none")
+        check_methods(cls)
 
     @final
     @classmethod
@@ -285,6 +342,18 @@ class Behaviour:
 
     def unrest(self, t: Scalar) -> Mapping[Scalar, Scalar]:
         """Process noise q of states whose q is not the declared constant; evaluated at the mean."""
+        return {}
+
+    def outputs(self, t: Scalar) -> Mapping[str, Scalar]:
+        """What other components may take in, by name."""
+        return {}
+
+    def conserved(self, t: Scalar) -> Mapping[str, tuple[Scalar, Scalar]]:
+        """Name -> (amount, net inflow per second): the rate of the amount must be the inflow, at every state."""
+        return {}
+
+    def health(self, t: Scalar) -> Mapping[str, Scalar]:
+        """Derived numbers and conditions for people, not for the filter."""
         return {}
 
     def usable(self, t: Scalar) -> Mapping[Scalar, Scalar]:

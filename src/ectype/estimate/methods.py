@@ -2,14 +2,13 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false, reportUnknownParameterType=false
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
 import casadi as ca
 
-from ectype.errors import Invalid
 from ectype.estimate.behaviour import Behaviour
+from ectype.estimate.returned import Returned
 
 SX = Any
 
@@ -60,57 +59,25 @@ class Methods:
 def methods_of(behaviour: type[Behaviour]) -> Methods:
     """Run the methods once on symbols. Raises Invalid if one does not return what it must."""
     layout = behaviour.layout
-    names = layout.belief_names
-    x = [ca.SX.sym(name) for name in names]
-    constants = [ca.SX.sym(p.name) for p in layout.constants]
-    inputs = [ca.SX.sym(u.name) for u in layout.inputs]
-    t, dt = ca.SX.sym("t"), ca.SX.sym("dt")
-    bound = behaviour.bind(
-        dict(zip(names, x, strict=True))
-        | {p.name: c for p, c in zip(layout.constants, constants, strict=True)}
-        | {u.name: v for u, v in zip(layout.inputs, inputs, strict=True)}
-    )
-    states = names[: len(layout.states)]
-    by_hash = {hash(symbol): name for name, symbol in zip(states, x, strict=False)}
-
-    def named(returned: Mapping[Any, Any]) -> dict[str, SX]:
-        return {key if isinstance(key, str) else by_hash.get(hash(key), "?"): ca.SX(v) for key, v in returned.items()}
-
-    def ordered(returned: Mapping[Any, Any], method: str) -> list[SX]:
-        given = named(returned)
-        if set(given) != set(states):
-            raise Invalid(f"{behaviour.__name__}.{method} must return exactly the states {', '.join(states)}")
-        return [given[name] for name in states]
-
-    tracked = x[len(states) :]
-    if "step" in vars(behaviour):
-        moved = ordered(bound.step(t, dt), "step")
+    run = Returned.of(behaviour)
+    x, t, dt = list(run.x), run.t, run.dt
+    if run.moved is not None:
+        moved = list(run.moved)
     else:
-        slope = ordered(bound.derivative(t), "derivative")
-        moved = _rk4(slope, x[: len(states)], t, dt, behaviour.substeps)
-    moved = [*moved, *tracked]
-
-    seen, noise, usable = dict(bound.observe(t)), dict(bound.noise(t)), dict(bound.usable(t))
-    if set(seen) != set(layout.sensors) or not {*noise, *usable} <= set(layout.sensors):
-        wanted = ", ".join(f"self.{s.name}" for s in layout.sensors)
-        raise Invalid(f"{behaviour.__name__}.observe must return exactly the sensors {wanted}")
+        moved = _rk4(list(run.slope), x[: len(layout.states)], t, dt, behaviour.substeps)
+    moved = [*moved, *x[len(layout.states) :]]
     everything = ca.vertcat(*x)
     looks: list[Look] = []
-    for sensor in layout.sensors:
-        reading, std, use = ca.SX(seen[sensor]), ca.SX(noise.get(sensor, sensor.sigma)), ca.SX(usable.get(sensor, 1.0))
+    for reading, std, use in run.looks:
         row = ca.jacobian(reading, everything)
         slopes = tuple(ca.SX(row[0, j]) for j in range(len(x)))
         depends = {str(s) for s in ca.symvar(ca.vertcat(reading, std, use))}
         needs = tuple(u.name for u in layout.inputs if u.name in depends)
         linear = not any(ca.depends_on(s, everything) for s in slopes)
         looks.append(Look(reading, std, use, slopes, linear, needs))
-    unrest = named(bound.unrest(t))
-    if not set(unrest) <= set(states):
-        raise Invalid(f"{behaviour.__name__}.unrest may only name the states {', '.join(states)}")
-    q = [ca.SX(unrest.get(s.name, s.q)) for s in layout.states] + [ca.SX(p.q or 0.0) for p in layout.tracked]
     jacobian = ca.jacobian(ca.vertcat(*moved), everything)
     slopes = tuple(tuple(ca.SX(jacobian[i, j]) for j in range(len(x))) for i in range(len(x)))
-    return Methods(tuple(x), tuple(constants), tuple(inputs), t, dt, tuple(moved), slopes, tuple(q), tuple(looks))
+    return Methods(run.x, run.constants, run.inputs, t, dt, tuple(moved), slopes, run.q, tuple(looks))
 
 
 def _rk4(slope: list[SX], x: list[SX], t: SX, dt: SX, substeps: int) -> list[SX]:
