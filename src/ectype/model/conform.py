@@ -12,8 +12,8 @@ from datetime import date
 from typing import final
 
 from ectype.errors import Invalid
-from ectype.model.models import suggest
 from ectype.model.schema import JSON, Array, Enum, Map, Object, Primitive, Schema
+from ectype.model.suggest import suggest
 
 _FLOAT_MAX = 3.4028234663852886e38
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"

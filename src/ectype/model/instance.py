@@ -1,17 +1,12 @@
 """Does a twin, a relationship or a reading conform to its interface?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from ectype.errors import Invalid
 from ectype.model.conform import Fault, faults, refuse
 from ectype.model.interface import Component, Content, Interface, Property, Relationship, Telemetry
 from ectype.model.models import Models, suggest
 from ectype.model.schema import JSON, NUMERIC, Primitive
-
-_PUT: dict[type[Content], str] = {
-    Telemetry: "telemetry: publish it as a measurement",
-    Relationship: "a relationship: put it as one",
-}
 
 
 def check_properties(models: Models, dtmi: str, values: Mapping[str, JSON]) -> None:
@@ -20,7 +15,7 @@ def check_properties(models: Models, dtmi: str, values: Mapping[str, JSON]) -> N
     Any may be absent. A component is an object of its own properties, and may hold `$metadata`.
     Raises NotFound if there is no such model.
     """
-    refuse(list(_faults(models, models.interface(dtmi), values, "")))
+    refuse(models.checker(dtmi).check(values))
 
 
 def check_relationship(relationship: Relationship, values: Mapping[str, JSON]) -> None:
@@ -55,25 +50,6 @@ def check_telemetry(models: Models, dtmi: str, name: str) -> Property | Telemetr
     if not isinstance(content.schema, Primitive) or content.schema.name not in NUMERIC:
         raise Invalid(f"{interface.id} declares {last!r} with a schema whose values are not numbers")
     return content
-
-
-def _faults(models: Models, interface: Interface, values: Mapping[str, JSON], path: str) -> Iterator[Fault]:
-    for name, value in values.items():
-        where = f"{path}{name[:80]}"
-        match interface.contents.get(name):
-            case Property(schema=schema):
-                yield from faults(schema, value, where)
-            case Component(schema=dtmi):
-                if isinstance(value, dict):
-                    plain = {key: part for key, part in value.items() if key != "$metadata"}
-                    yield from _faults(models, models.interface(dtmi), plain, f"{where}.")
-                else:
-                    yield Fault(where, f"a component is an object of properties of {dtmi}")
-            case None:
-                hint = suggest(name, _names(interface, Property, Component))
-                yield Fault("", f"{interface.id} has no property {where!r}{hint}")
-            case other:
-                yield Fault("", f"{where!r} is {_PUT.get(type(other), 'a command: it has no value')}")
 
 
 def _names(interface: Interface, *kinds: type[Content]) -> list[str]:

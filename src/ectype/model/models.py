@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import final
 
 from ectype.errors import NotFound
+from ectype.model.checker import Checker
 from ectype.model.interface import Interface
 from ectype.model.schema import JSON
+from ectype.model.suggest import suggest
+
+__all__ = ["Models", "suggest"]
 
 
 @final
@@ -16,6 +19,7 @@ class Models:
     """Interfaces by id, each after all that it extends or contains."""
 
     interfaces: Mapping[str, Interface] = field(default_factory=dict[str, Interface])
+    _checkers: dict[str, Checker] = field(default_factory=dict[str, Checker], init=False, compare=False, repr=False)
 
     def interface(self, dtmi: str) -> Interface:
         """The interface of that id. Raises NotFound."""
@@ -28,6 +32,36 @@ class Models:
         """Is `dtmi` `base` or one that extends it, directly or not? False if `dtmi` is unknown."""
         found = self.interfaces.get(dtmi)
         return found is not None and base in found.ancestors
+
+    def conforming(self, dtmi: str, *, exact: bool = False) -> frozenset[str]:
+        """Ids of the interfaces that are `dtmi`, extend one that is, or are a higher version of one that is.
+
+        exact: `dtmi` alone. Empty if nothing of the kind is known.
+        """
+        if exact:
+            return frozenset({dtmi} & self.interfaces.keys())
+        found = {dtmi}
+        grown = True
+        while grown:
+            lowest: dict[str, tuple[int, ...]] = {}
+            for each in found:
+                stem, version = _version(each)
+                lowest[stem] = min(version, lowest.get(stem, version))
+            more = {
+                each.id
+                for each in self.interfaces.values()
+                if not found.isdisjoint(each.ancestors) or _not_below(each.id, lowest)
+            }
+            grown = not more <= found
+            found |= more
+        return frozenset(found & self.interfaces.keys())
+
+    def checker(self, dtmi: str) -> Checker:
+        """What checks twins of `dtmi`, made once and kept. Raises NotFound."""
+        found = self._checkers.get(dtmi)
+        if found is None:
+            found = self._checkers[dtmi] = Checker(self.interfaces, self.interface(dtmi))
+        return found
 
     def to_dict(self) -> dict[str, JSON]:
         """The documents by id, as they were written, in an order in which they can be put again."""
@@ -47,10 +81,11 @@ class Models:
         return len(self.interfaces)
 
 
-def suggest(wrong: str, names: Mapping[str, object] | list[str]) -> str:
-    """`; did you mean 'x'?` if one of `names` is close to `wrong`, else what there is."""
-    close = get_close_matches(wrong[:140], list(names)[:2000], n=1, cutoff=0.7)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    listed = ", ".join(sorted(names)[:12])
-    return f"; there is {listed}{', …' if len(names) > 12 else ''}" if listed else "; there is none yet"
+def _version(dtmi: str) -> tuple[str, tuple[int, ...]]:
+    stem, _, version = dtmi.partition(";")
+    return stem, tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _not_below(dtmi: str, lowest: Mapping[str, tuple[int, ...]]) -> bool:
+    stem, version = _version(dtmi)
+    return stem in lowest and version >= lowest[stem]
