@@ -33,6 +33,10 @@ class Controls:
         for twin in self._graph.twins():
             self._tell(twin.id)
 
+    def told(self, topic: str) -> bool:
+        """Whether this topic follows a set point."""
+        return topic in self._told
+
     def watch(self, frame: Frame) -> None:
         """Publish what a frame changed."""
         for entry in frame.entries:

@@ -35,6 +35,7 @@ from ectype.node.fleet import FleetWatch
 from ectype.node.follower import Follower
 from ectype.node.jobs import Jobs
 from ectype.node.known import Known
+from ectype.node.live_topics import LiveTopics
 from ectype.node.rooms import Rooms
 from ectype.node.routes import Routes
 from ectype.node.sources_file import read_sources
@@ -186,7 +187,9 @@ class Node:
         )
         controls = Controls(self.graph, self.mqtt)
         controls.tell_all()
-        self.follower.watchers.append(controls.watch)
+        live = LiveTopics(self.history, self.mqtt, controls.told)
+        self.mqtt.clients.known = live.known
+        self.follower.watchers += [controls.watch, live.watch]
 
     def _estimate(self) -> None:
         author = Signer.load_or_create(self.space.path / "keys" / "estimator.pem")

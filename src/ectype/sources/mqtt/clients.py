@@ -4,7 +4,7 @@ It knows nothing of the disk: whoever calls `fan_out` says that a message is dur
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import final
 
 from ectype.sources.mqtt.connection import TAKEN_OVER, Connection, Greeting
@@ -73,6 +73,7 @@ class Clients:
         self.subscriptions: Subscriptions[Session | Share] = Subscriptions()
         self.retained = Retained()
         self.sent = 0
+        self.known: Callable[[str], Iterable[tuple[str, bytes]]] | None = None  # what a filter finds beside retained
 
     def greet(self, connection: Connection, connect: Connect) -> Greeting:
         """Who may come in. A client id that is connected already is taken over by the newcomer [MQTT-3.1.4-2]."""
@@ -170,6 +171,9 @@ class Clients:
             for topic, payload, kept_qos in self.retained.find(pattern):
                 properties = self.retained.properties.get(topic, b"")
                 connection.outbox.add(topic_field(topic), payload, min(qos, kept_qos), True, properties)
+                self.sent += 1
+            for topic, payload in self.known(pattern) if self.known is not None else ():
+                connection.outbox.add(topic_field(topic), payload, min(qos, 1), True)
                 self.sent += 1
         connection.flush()
 

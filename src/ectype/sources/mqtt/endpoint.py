@@ -170,6 +170,10 @@ class MqttEndpoint:
             raise Invalid(f"{topic[:100]!r} is no topic to publish to: it must not be empty or hold + or #")
         self.clients.publish(topic, payload, retain)
 
+    def listens(self, root: str) -> bool:
+        """Whether anybody has a filter that may take topics below `root`."""
+        return self.clients.subscriptions.below(root)
+
     def stats(self) -> EndpointStats:
         """Counts since the start, and what is under way now."""
         return EndpointStats(

@@ -81,6 +81,10 @@ class Subscriptions(Generic[Who]):
         for pattern in tuple(self._of.get(who, ())):
             self.remove(who, pattern)
 
+    def below(self, root: str) -> bool:
+        """Whether a filter may take topics whose first level is `root`."""
+        return not self._root.below.keys().isdisjoint((root, "+", "#"))
+
     def has(self, who: Who, pattern: str) -> bool:
         """Whether `who` has this very filter."""
         return pattern in self._of.get(who, ())
