@@ -12,7 +12,7 @@ from ectype.errors import Invalid
 
 _SEGMENT = r"[A-Za-z](?:[A-Za-z0-9_]*[A-Za-z0-9])?"
 _NUMBER = r"[1-9][0-9]{0,8}"
-_DTMI = re.compile(rf"dtmi:{_SEGMENT}(?::{_SEGMENT})*(?:;{_NUMBER}(?:\.(?:0|{_NUMBER}))?)?")
+_DTMI = re.compile(rf"dtmi:{_SEGMENT}(?::{_SEGMENT})*(?:;{_NUMBER}(?:\.[1-9][0-9]{{0,5}})?)?")
 _PLAIN = re.compile(rf"dtmi:{_SEGMENT}(?::{_SEGMENT})*;{_NUMBER}")
 
 

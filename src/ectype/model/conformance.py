@@ -1,0 +1,35 @@
+"""Runs one case of a DTDL conformance suite: what does our reading say of it?"""
+
+import json
+from collections.abc import Mapping
+from typing import TypedDict
+
+from ectype.model.dtmi import is_dtmi
+from ectype.model.language import check
+from ectype.model.schema import JSON
+
+
+class Verdict(TypedDict):
+    """valid: the texts are DTDL; error_ids: which errors they have, each once, sorted."""
+
+    valid: bool
+    error_ids: list[str]
+
+
+def run(case: Mapping[str, JSON]) -> Verdict:
+    """The verdict on `case`: `input` is a list of JSON texts (or, for kind `dtmi`, an identifier)."""
+    given = case.get("input")
+    if case.get("kind") == "dtmi":
+        return {"valid": isinstance(given, str) and is_dtmi(given), "error_ids": []}
+    options = case.get("options")
+    named = options if isinstance(options, list) else []
+    undefined = (
+        True if "AllowUndefinedExtensions" in named else False if "DisallowUndefinedExtensions" in named else None
+    )
+    texts = given if isinstance(given, list) else [given]
+    found = check([_text(each) for each in texts], undefined=undefined)
+    return {"valid": not found, "error_ids": sorted({each.id for each in found})}
+
+
+def _text(given: JSON) -> str:
+    return given if isinstance(given, str) else json.dumps(given)
