@@ -38,7 +38,8 @@ _COMPARE = {"lt": "olt", "le": "ole", "eq": "oeq", "ne": "une"}
 _ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 _INTRINSIC = {"sqrt", "exp", "log", "sin", "cos", "tan", "atan", "tanh", "floor", "ceil", "pow"}
 _PORTION = 1 << 12
-EMITTER_VERSION = 2
+EMITTER_VERSION = 3
+_AHEAD_BYTES = 512
 _RUN = ctypes.CFUNCTYPE(None, *([ctypes.c_int64] * 4), *([ctypes.c_void_p] * 5))
 
 
@@ -135,7 +136,7 @@ class LlvmKernel:
 def source(graph: Graph, record: bool, width: int, single: bool, fast: bool) -> str:
     """The program as LLVM text: run(from, to, n, k, belief, constants, events, active, out)."""
     real = "float" if single else "double"
-    text = _Text(real, width, fast, single)
+    text = _Text(real, width, fast, single, ahead=width > 1 and not record)
     rows, constants, outputs = graph.belief_size, len(graph.layout.constants), graph.output_size
     head = [
         f'define void @run({_SIGNATURE}) "stackrealign" {{',
@@ -196,10 +197,11 @@ _SIGNATURE = "i64 %from, i64 %to, i64 %n, i64 %count, " + ", ".join(f"ptr noalia
 class _Text:
     """Writes vector instructions; every method returns the name of its result."""
 
-    def __init__(self, real: str, width: int, fast: bool, single: bool) -> None:
+    def __init__(self, real: str, width: int, fast: bool, single: bool, ahead: bool) -> None:
         self.real, self.width, self.single = real, width, single
         self.type = real if width == 1 else f"<{width} x {real}>"
         self.flags = "nsz contract arcp " if fast else ""
+        self.ahead = ahead
         self.estimate = fast and single and width == 8 and _has_avx()
         self.lines: list[str] = []
         self.declared: set[str] = set()
@@ -220,7 +222,12 @@ class _Text:
         return bits if self.width == 1 else "<" + ", ".join([f"{self.real} {bits}"] * self.width) + ">"
 
     def load(self, array: str, row: str) -> str:
-        return self.name(f"load {self.type}, ptr {self._address(array, row)}, align {4 if self.single else 8}")
+        address = self._address(array, row)
+        if self.ahead:  # more rows than the processor's own prefetcher follows
+            later = self.name(f"getelementptr i8, ptr {address}, i64 {_AHEAD_BYTES}")
+            self.declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+            self.line(f"call void @llvm.prefetch.p0(ptr {later}, i32 0, i32 3, i32 1)")
+        return self.name(f"load {self.type}, ptr {address}, align {4 if self.single else 8}")
 
     def store(self, array: str, row: str, value: str) -> None:
         address = self._address(array, row)
