@@ -43,7 +43,9 @@ _REMEMBERED_SOURCES = 10_000
 
 
 class Appends(Protocol):
-    """The part of `ectype.log.Log` that ingest needs."""
+    """The part of `ectype.log.Log` that ingest needs. size: how many entries are durable."""
+
+    size: int
 
     async def append(self, entries: Sequence[Entry], *, expected: Mapping[str, int | None] | None = None) -> range:
         """Durable on return."""
@@ -231,7 +233,7 @@ class Ingest:
                 yield entries
                 entries, size = [], 0
         verdicts = [] if self._checks is None else self._checks.judge(block)
-        said = [("quality", body) for body in _quality_bodies(verdicts)]
+        said = [("quality", body) for body in quality_bodies(verdicts)]
         said += [("set-aside", body) for body in set_aside_bodies(aside)]
         for kind, body in said:
             subject = f"{kind}:{self._name}"
@@ -258,7 +260,7 @@ class Ingest:
             del self._last_seen[next(iter(self._last_seen))]
 
 
-def _quality_bodies(verdicts: Sequence[Verdict]) -> Iterator[bytes]:
+def quality_bodies(verdicts: Sequence[Verdict]) -> Iterator[bytes]:
     """Bodies of `quality` entries."""
     for start in range(0, len(verdicts), _VERDICTS):
         yield msgspec.json.encode({"items": verdicts[start : start + _VERDICTS]})

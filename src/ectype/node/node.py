@@ -24,6 +24,7 @@ from ectype.graph.fold import Graph
 from ectype.ingest.bindings import read_bindings
 from ectype.ingest.ingest import Ingest
 from ectype.ingest.intake import Intake
+from ectype.ingest.push import Pushes
 from ectype.ingest.quality import read_checks
 from ectype.log.log import Log
 from ectype.log.space import Space, open_space
@@ -80,14 +81,9 @@ class Node:
         self._fleet = FleetWatch(self.graph)
         self.follower = Follower(log, (self.graph, self.history, self.documents), [known.watch, self._fleet.watch])
         self.writer = Writer(log, self.graph, self.follower, space.signer, clock)
-        self.ingest = Ingest(
-            log,
-            space.signer,
-            known,
-            clock,
-            bindings=read_bindings(space.path),
-            checks=read_checks(space.path, self._model_of),
-        )
+        checks = read_checks(space.path, self._model_of)
+        self.ingest = Ingest(log, space.signer, known, clock, bindings=read_bindings(space.path), checks=checks)
+        self.pushes = Pushes(log, space.signer, known, clock, checks)
         self.rooms = Rooms(log, self.documents, self.follower, space.signer, clock)
         self.mqtt: MqttEndpoint | None = None
         self.estimator: Estimator | None = None
@@ -168,6 +164,7 @@ class Node:
         await self.routes.close()
         await self._stop("sources")
         await self.ingest.close()
+        await self.pushes.close()
         await self.rooms.close()
         for task in self._tasks:
             task.cancel()

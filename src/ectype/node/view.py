@@ -13,6 +13,7 @@ from ectype.errors import Invalid, NotFound, Refused
 from ectype.graph.fold import Alarm, Twin
 from ectype.ids import split_series
 from ectype.ingest.intake import SourceStatus
+from ectype.ingest.push import Pushed, Table
 from ectype.node.graph_view import GraphView
 from ectype.node.messages import (
     AlarmRow,
@@ -67,6 +68,18 @@ class View:
         """The outside systems that this space listens to, and how they are."""
         self._demand("read", "space")
         return self._node.intake.status()
+
+    async def push(
+        self,
+        data: bytes | bytearray,
+        kind: Literal["arrow", "json"],
+        twin: str | None = None,
+        source: str = "",
+        sequence: int | None = None,
+    ) -> Pushed:
+        """Take a table of samples; on return it is on disk. See `ectype.ingest.push`."""
+        table = Table(data, kind, twin, source or self.who.name, sequence)
+        return await self._node.pushes.push(table, lambda series: self._demand("write", f"series:{series}"))
 
     def models(self) -> Json:
         """All types, as DTDL documents."""

@@ -44,9 +44,12 @@ class Gate:
     def __init__(self, views: Views) -> None:
         self._views = views
 
-    def route(self, path: str, *, get: Handler, patch: Handler | None = None) -> Route:
-        """A route that answers GET and HEAD, and PATCH if there is a handler for it."""
-        handlers = {"GET": get, "HEAD": get} | ({} if patch is None else {"PATCH": patch})
+    def route(
+        self, path: str, *, get: Handler | None = None, patch: Handler | None = None, post: Handler | None = None
+    ) -> Route:
+        """A route that answers the methods it has a handler for; HEAD as GET."""
+        given = {"GET": get, "HEAD": get, "PATCH": patch, "POST": post}
+        handlers = {method: handler for method, handler in given.items() if handler is not None}
 
         async def endpoint(request: Request) -> Response:
             try:

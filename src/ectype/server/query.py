@@ -46,6 +46,13 @@ class Query:
             raise Invalid(f"{name}={text[:80]!r} is not a whole number from {low} to {high}")
         return int(text)
 
+    def text(self, name: str, most: int) -> str | None:
+        """A text of at most `most` characters, or None when it is not there."""
+        text = self._one(name)
+        if text is not None and not 0 < len(text) <= most:
+            raise Invalid(f"'{name}' has {len(text)} characters; it has 1 to {most}")
+        return text
+
     def optional_integer(self, name: str, low: int, high: int) -> int | None:
         """The same, or None when it is not there."""
         return None if name not in self._params else self.integer(name, low, high)
