@@ -162,7 +162,7 @@ def main() -> None:
     args = parser.parse_args()
     rounds, samples = (1, 1_000_000) if args.quick else (args.rounds, 20_000_000)
     result: dict[str, object] = {"bar_samples_per_s": BAR, "cores": os.cpu_count(), "samples": samples}
-    for per_request, connections in ((1, 8), (25, 3)):
+    for per_request, connections in ((1, 32), (25, 6)):
         found = [one_round(per_request, samples // BLOCK // per_request, connections) for _ in range(rounds)]
         result[f"{per_request} blocks a request"] = {
             key: round(statistics.median(each[key] for each in found), 3) for key in found[0]

@@ -10,7 +10,7 @@ While one block is on its way to the disk the next is sealed.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from ectype.ids import split_series
 from ectype.ingest.decode import Known
 from ectype.ingest.ingest import Appends, quality_bodies
 from ectype.ingest.quality import Checks
-from ectype.ingest.table import blocks_of_arrow, blocks_of_json
+from ectype.ingest.table import Met, blocks_of_arrow, blocks_of_json
 from ectype.log.entry import Entry, seal
 from ectype.trust.keys import Signer
 from ectype.values.arrow import MEDIA_TYPE, to_arrow
@@ -34,6 +34,8 @@ log = logging.getLogger("ectype.ingest")
 
 _REMEMBERED = 100_000
 _SOURCES = 10_000
+_TOGETHER = 64  # sets of names that are remembered as a whole
+_SMALL = 1 << 20  # bytes of a table up to which a thread costs more than it spares
 _NAMED = 3  # how many wrong series a refusal names
 
 
@@ -100,15 +102,17 @@ class Pushes:
         self._thread = ThreadPoolExecutor(1, "ectype-push")
         self._epoch: object = None
         self._sound: set[str] = set()
+        self._sound_together: set[tuple[str, ...]] = set()
+        self._met: Met = {}
         self._busy: set[asyncio.Future[None]] = set()
         self._closed = False
         self.of: OrderedDict[str, SourceCounts] = OrderedDict()
 
-    async def push(self, table: Table, may: Callable[[str], None]) -> Pushed:
+    async def push(self, table: Table, may: Callable[[Iterable[str]], None]) -> Pushed:
         """Return when all samples of `table` are on disk.
 
-        may(series) raises if the asker may not write it. Raises Invalid, with the place, if anything in the table is
-        not right, and what the log raises (then some of it may be on disk; sent again, history keeps it once).
+        may(series) raises if the asker may not write one of them. Raises Invalid, with the place, if anything in the
+        table is not right, and what the log raises (then some of it may be on disk; sent again, history keeps it once).
         """
         if self._closed:
             raise Unavailable("this space is being closed; send it again when it is open")
@@ -122,6 +126,10 @@ class Pushes:
             self._busy.discard(busy)
             busy.set_result(None)
 
+    def full_speed(self) -> bool:
+        """Whether several tables are on their way at this moment: somebody is loading, not reporting."""
+        return len(self._busy) > 1
+
     async def close(self) -> None:
         """Take nothing more and wait for what is on its way."""
         self._closed = True
@@ -129,19 +137,28 @@ class Pushes:
             await asyncio.wait(self._busy)
         self._thread.shutdown(wait=False)
 
-    async def _push(self, table: Table, counts: SourceCounts, may: Callable[[str], None]) -> Pushed:
+    async def _push(self, table: Table, counts: SourceCounts, may: Callable[[Iterable[str]], None]) -> Pushed:
         loop = asyncio.get_running_loop()
         now_ns = self._clock()
         if table.sequence is not None and counts.sequence is not None and table.sequence <= counts.sequence:
             counts.repeated += 1
             return Pushed(0, self._size(), repeated=True)
-        blocks = await loop.run_in_executor(self._thread, _read, table, now_ns)
-        self._check({name for block in blocks for name in block.names}, may)
+        small = len(table.data) < _SMALL
+        if small:
+            blocks = _read(table, now_ns, self._met)
+        else:
+            blocks = await loop.run_in_executor(self._thread, _read, table, now_ns, {})
+        for names in {block.names for block in blocks}:
+            self._check(names)
+            may(names)
         writing: list[asyncio.Future[range]] = []
         try:
             for block in blocks:
                 said = [] if self._checks is None else list(quality_bodies(self._checks.judge(block)))
-                entries = await loop.run_in_executor(self._thread, self._sealed, block, said, now_ns)
+                if small:
+                    entries = self._sealed(block, said, now_ns)
+                else:
+                    entries = await loop.run_in_executor(self._thread, self._sealed, block, said, now_ns)
                 writing.append(asyncio.ensure_future(self._log.append(entries)))
                 if len(writing) > 1:
                     await writing[-2]
@@ -156,13 +173,15 @@ class Pushes:
         self._count(counts, table, samples, now_ns)
         return Pushed(samples, size or self._size())
 
-    def _check(self, names: set[str], may: Callable[[str], None]) -> None:
+    def _check(self, names: tuple[str, ...]) -> None:
         epoch = getattr(self._known, "epoch", None)
         if epoch is None or epoch != self._epoch or len(self._sound) > _REMEMBERED:
             self._epoch = epoch
-            self._sound = set()
+            self._sound, self._sound_together = set(), set()
+        if names in self._sound_together:
+            return
         wrong: list[str] = []
-        for name in sorted(names - self._sound):
+        for name in sorted(set(names) - self._sound):
             twin, property_name, facet = split_series(name)
             if facet != "measured":
                 raise Invalid(f"'{name}' names a facet; what a source sends is measured")
@@ -174,8 +193,8 @@ class Pushes:
         if wrong:
             more = f"; and {len(wrong) - _NAMED} more series" if len(wrong) > _NAMED else ""
             raise Invalid(f"nothing was taken: {'; '.join(wrong[:_NAMED])}{more}")
-        for name in names:
-            may(name)
+        if len(self._sound_together) < _TOGETHER:
+            self._sound_together.add(names)
 
     def _sealed(self, block: Block, said: Sequence[bytes], at_ns: int) -> list[Entry]:
         body = to_arrow(block)
@@ -204,10 +223,10 @@ class Pushes:
         return self._log.size
 
 
-def _read(table: Table, now_ns: int) -> list[Block]:
+def _read(table: Table, now_ns: int, met: Met) -> list[Block]:
     if table.kind == "json":
         return blocks_of_json(bytes(table.data), now_ns)
-    return list(_used(blocks_of_arrow(table.data, table.twin)))
+    return list(_used(blocks_of_arrow(table.data, table.twin, met)))
 
 
 def _used(blocks: Sequence[Block]) -> Iterator[Block]:

@@ -10,7 +10,7 @@ become blocks of some hundred thousand rows, whatever the sender's batches are, 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false, reportUnknownLambdaType=false
 
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -27,6 +27,7 @@ _MOST_COLUMNS = 4096
 _NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1000, "ns": 1}
 _DENSE = 1 << 20  # pairs of twin and property up to which they are counted and not sorted
 _TIMES = ("time", "at")
+Met = dict[str, tuple[Any, tuple[str, ...]]]
 _EXAMPLE = "send series (or twin and property), time and value, or time and one column a series"
 
 
@@ -62,15 +63,19 @@ def blocks_of_json(data: bytes, now_ns: int) -> list[Block]:
     return [Block.of(found)] if found else []
 
 
-def blocks_of_arrow(data: bytes | bytearray | memoryview, twin: str | None = None) -> list[Block]:
+def blocks_of_arrow(
+    data: bytes | bytearray | memoryview, twin: str | None = None, met: Met | None = None
+) -> list[Block]:
     """The samples of an Arrow IPC stream. twin: whose properties the columns of a wide table are.
+
+    met: the dictionaries that the last tables had; the next mostly has the same, and its texts need not be read again.
 
     The blocks look into `data`, which must not change. Raises Invalid for all of it if any of it is not right.
     """
     try:
         with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
-            read = _reader_of(reader.schema, twin)
-            return list(_gathered(_checked(read(batch), batch) for batch in _valid(reader)))
+            read = _reader_of(reader.schema, twin, {} if met is None else met)
+            return list(_gathered(read(batch) for batch in _valid(reader)))
     except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise Invalid(f"this is not an Arrow IPC stream of samples: {error}") from error
 
@@ -81,7 +86,7 @@ def _valid(reader: pa.RecordBatchStreamReader) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _reader_of(schema: pa.Schema, twin: str | None):
+def _reader_of(schema: pa.Schema, twin: str | None, met: Met):
     """What makes a block of a batch with these columns."""
     names = cast("list[str]", schema.names)
     if len(set(names)) != len(names) or len(names) > _MOST_COLUMNS:
@@ -96,7 +101,7 @@ def _reader_of(schema: pa.Schema, twin: str | None):
         named = [name for name in names if name not in (time, "value", "std")]
         if named != ["series"] and sorted(named) != ["property", "twin"]:
             raise Invalid(f"a table with 'value' has series, or twin and property, beside it, not {_some(named)}")
-        return lambda batch: _long(batch, time)
+        return lambda batch: _long(batch, time, met)
     rest = [name for name in names if name != time]
     series = [name if twin is None else series_id(twin, name) for name in rest]
     if not rest:
@@ -104,14 +109,14 @@ def _reader_of(schema: pa.Schema, twin: str | None):
     return lambda batch: _wide(batch, time, rest, series)
 
 
-def _long(batch: pa.RecordBatch, time: str) -> Block:
+def _long(batch: pa.RecordBatch, time: str, met: Met) -> Block:
     at_ns = _instants(batch.column(time), time)
     value = _numbers(batch.column("value"), "value")
     if "series" in batch.schema.names:
-        names, which = _texts(batch.column("series"), "series")
+        names, which = _texts(batch.column("series"), "series", met)
     else:
-        twins, of_twin = _texts(batch.column("twin"), "twin")
-        properties, of_property = _texts(batch.column("property"), "property")
+        twins, of_twin = _texts(batch.column("twin"), "twin", met)
+        properties, of_property = _texts(batch.column("property"), "property", met)
         names, which = _pairs(twins, of_twin, properties, of_property)
     std = _numbers(batch.column("std"), "std") if "std" in batch.schema.names else None
     return _known_only(names, which, at_ns, value, std)
@@ -126,27 +131,19 @@ def _wide(batch: pa.RecordBatch, time: str, columns: Sequence[str], series: Sequ
 
 def _known_only(names: tuple[str, ...], which: Int32s, at_ns: Int64s, value: Float64s, std: Float64s | None) -> Block:
     """A block of the rows that have a value."""
-    missing = np.isnan(value)
-    if missing.any():
-        there = ~missing
+    if not np.isfinite(value).all():
+        there = ~np.isnan(value)
+        wrong = np.isinf(value)
+        if wrong.any():
+            series = names[which[int(wrong.argmax())]]
+            raise Invalid(f"{series} is infinite in one of {len(value)} rows; send a null where there is no value")
         which, at_ns, value = which[there], at_ns[there], value[there]
         std = None if std is None else std[there]
     return Block(names, which, at_ns, value, std)
 
 
-def _checked(block: Block, batch: pa.RecordBatch) -> Block:
-    wrong = np.isinf(block.value)
-    if wrong.any():
-        first = int(wrong.argmax())
-        raise Invalid(
-            f"{block.names[block.series[first]]} is infinite in one of {batch.num_rows} rows; "
-            f"send a null where there is no value"
-        )
-    return block
-
-
-def _texts(column: pa.Array, name: str) -> tuple[tuple[str, ...], Int32s]:
-    """The distinct texts, and which of them each row has."""
+def _texts(column: pa.Array, name: str, met: Met) -> tuple[tuple[str, ...], Int32s]:
+    """The distinct texts, and which of them each row has. met: the dictionary that each column had last."""
     kind = column.type
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
     if not (pa.types.is_string(inner) or pa.types.is_large_string(inner)):
@@ -156,7 +153,10 @@ def _texts(column: pa.Array, name: str) -> tuple[tuple[str, ...], Int32s]:
     if column.null_count or encoded.dictionary.null_count:
         raise Invalid(f"'{name}' is null in {column.null_count} rows; every value is of some series")
     which = numpy_column(indices if indices.type == pa.int32() else indices.cast(pa.int32()), np.int32)
-    return tuple(encoded.dictionary.to_pylist()), which
+    before = met.get(name)
+    if before is None or not before[0].equals(encoded.dictionary):
+        before = met[name] = encoded.dictionary, tuple(encoded.dictionary.to_pylist())
+    return before[1], which
 
 
 def _pairs(
@@ -206,13 +206,26 @@ def _gathered(blocks: Iterator[Block]) -> Iterator[Block]:
     rows = 0
     for block in blocks:
         if rows and rows + len(block) > ROWS_PER_BLOCK:
-            yield Block.concat(held)
+            yield _joined(held)
             held, rows = [], 0
         if len(block):
             held.append(block)
             rows += len(block)
     if held:
-        yield Block.concat(held)
+        yield _joined(held)
+
+
+def _joined(blocks: Sequence[Block]) -> Block:
+    """One block of all. Batches of a stream mostly share their dictionary: then no row is numbered anew."""
+    names = blocks[0].names
+    if any(block.names is not names or block.std is not None for block in blocks):
+        return Block.concat(blocks)
+    return Block(
+        names,
+        np.concatenate([block.series for block in blocks]),
+        np.concatenate([block.at_ns for block in blocks]),
+        np.concatenate([block.value for block in blocks]),
+    )
 
 
 def _some(names: Sequence[str]) -> str:

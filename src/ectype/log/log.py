@@ -30,6 +30,7 @@ from ectype.trust.merkle import WIDTH, leaf_hashes
 from ectype.trust.tiles import encode_bundle
 
 _GROUP_BYTES = 4 << 20  # a group is closed when it is larger
+_LARGE_GROUP = 256 << 10
 _RECENT_BYTES = 8 << 20  # live frames kept for tails
 _KEEP_EVERY_S = 1.0
 _READ_AHEAD = 64  # frames that a tail takes from the store at a time
@@ -89,7 +90,7 @@ class Log:
         self._timer: asyncio.TimerHandle | None = None
         self._keeping: asyncio.Future[None] | None = None
         self._keeper = ThreadPoolExecutor(1, "ectype-log-keeper")
-        self._jobs: SimpleQueue[tuple[_Group, int, bytes] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[_Group, int, bytes | None] | None] = SimpleQueue()
         self._writer = Thread(target=self._write, name="ectype-log-writer", daemon=True)
         self._writer.start()
 
@@ -284,7 +285,9 @@ class Log:
     def _write_next(self) -> None:
         group = self._groups[0]
         self._writing = True
-        self._jobs.put((group, group.first, encode(group.first, group.entries)))
+        # A large group is encoded in the writer's thread: several milliseconds, most of them outside the GIL.
+        large = group.size > _LARGE_GROUP
+        self._jobs.put((group, group.first, None if large else encode(group.first, group.entries)))
         # In the next turn of the loop, so that the writer gets the interpreter first and both work at once.
         self._loop.call_soon(group.leaves)
 
@@ -294,7 +297,7 @@ class Log:
             group, first, data = job
             error: BaseException | None = None
             try:
-                self._store.append(first, data)
+                self._store.append(first, encode(first, group.entries) if data is None else data)
             except BaseException as failure:  # noqa: BLE001 - handed to the loop, which decides
                 error = failure
             with suppress(RuntimeError):  # the loop has been closed: nobody is left to tell

@@ -16,6 +16,7 @@ from ectype.log.log import Log
 
 _logger = logging.getLogger("ectype.node")
 _SAVE_EVERY_S = 30.0
+_PATIENCE_S = 3.0  # how long folds wait for tables that come in at full speed, if nobody waits for the folds
 
 
 class LiveFold(Protocol):
@@ -41,6 +42,9 @@ class Follower:
         self._log = log
         self._folds = folds
         self.watchers = list(watchers)
+        self.tables_come: Callable[[], bool] = bool
+        self._awaited = 0
+        self._level, self._level_s = True, 0.0  # whether the folds had everything when the last frame was done
         self._advanced = asyncio.Event()
         self._broken: Exception | None = None
         self.size = min((fold.size for fold in folds), default=log.size)
@@ -62,12 +66,14 @@ class Follower:
         save_at = loop.time() + _SAVE_EVERY_S
         try:
             async for frame in self._log.tail(self.size):
+                await self._let_tables_pass(loop)
                 # A fold may be making an index in another thread.
                 while any(getattr(fold, "busy", False) for fold in self._folds):  # noqa: ASYNC110
                     await asyncio.sleep(0.002)
                 for offset, entry in enumerate(frame.entries):
                     self._apply(frame.first + offset, entry)
                 self.size = frame.first + len(frame.entries)
+                self._level = self.size >= self._log.size
                 self._wake()
                 for watcher in self.watchers:
                     watcher(frame)
@@ -80,12 +86,24 @@ class Follower:
             _logger.exception("the folds stopped at log index %d", self.size)
             raise
 
+    async def _let_tables_pass(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Taking a table in costs less than folding it: while tables come, the folds wait if nobody waits for them."""
+        if self._level:
+            self._level, self._level_s = False, loop.time()
+        # Asked now and then, as an event at each table would cost every small one.
+        while self.tables_come() and not self._awaited and loop.time() - self._level_s < _PATIENCE_S:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
     async def reach(self, size: int) -> None:
         """Return once every fold has the first `size` entries. Raises Unavailable if they stopped."""
-        while self.size < size:
-            if self._broken:
-                raise Unavailable(f"the folds stopped at entry {self.size}: {self._broken}; restart the node")
-            await self._advanced.wait()
+        self._awaited += 1
+        try:
+            while self.size < size:
+                if self._broken:
+                    raise Unavailable(f"the folds stopped at entry {self.size}: {self._broken}; restart the node")
+                await self._advanced.wait()
+        finally:
+            self._awaited -= 1
 
     def save(self) -> None:
         """Let all folds write their snapshots."""

@@ -84,6 +84,7 @@ class Node:
         checks = read_checks(space.path, self._model_of)
         self.ingest = Ingest(log, space.signer, known, clock, bindings=read_bindings(space.path), checks=checks)
         self.pushes = Pushes(log, space.signer, known, clock, checks)
+        self.follower.tables_come = self.pushes.full_speed
         self.rooms = Rooms(log, self.documents, self.follower, space.signer, clock)
         self.mqtt: MqttEndpoint | None = None
         self.estimator: Estimator | None = None

@@ -6,6 +6,7 @@ at its first sample, and `cast` loads Arrow's compute library. A column of plain
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
 
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,7 +30,16 @@ def arrow_known(values: NDArray[np.float64]) -> pa.Array:
 
 
 def arrow_texts(texts: list[str] | tuple[str, ...]) -> pa.Array:
-    """Texts as a column of utf8."""
+    """Texts as a column of utf8. Those of the last few tuples are remembered: blocks mostly name the same series."""
+    return _texts_once(texts) if isinstance(texts, tuple) else _arrow_texts(texts)
+
+
+@lru_cache(maxsize=8)
+def _texts_once(texts: tuple[str, ...]) -> pa.Array:
+    return _arrow_texts(texts)
+
+
+def _arrow_texts(texts: list[str] | tuple[str, ...]) -> pa.Array:
     encoded = [text.encode() for text in texts]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.Array.from_buffers(pa.utf8(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
