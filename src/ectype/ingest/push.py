@@ -147,7 +147,8 @@ class Pushes:
         if small:
             blocks = _read(table, now_ns, self._met)
         else:
-            blocks = await loop.run_in_executor(self._thread, _read, table, now_ns, {})
+            met: Met = {}  # its own: the loop may read a small table meanwhile
+            blocks = await loop.run_in_executor(self._thread, _read, table, now_ns, met)
         for names in {block.names for block in blocks}:
             self._check(names)
             may(names)
