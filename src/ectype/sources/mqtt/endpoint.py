@@ -118,6 +118,7 @@ class MqttEndpoint:
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused: set[Connection] = set()
         self._in_flight = 0
+        self._settling = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._received = self._durable = self._failed = self._dropped = 0
@@ -310,10 +311,13 @@ class MqttEndpoint:
             raise
         finally:
             group.settled = True
-            self._settle()
+            if not self._settling:  # groups of one commit are answered together: one write for each client
+                self._settling = True
+                asyncio.get_running_loop().call_soon(self._settle)
 
     def _settle(self) -> None:
         """Answer the groups that are durable, oldest first, never past one that is not."""
+        self._settling = False
         touched: set[Outbox] = set()
         acks: dict[Connection, bytes | bytearray] = {}
         while self._groups and self._groups[0].settled:
