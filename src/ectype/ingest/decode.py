@@ -18,9 +18,11 @@ from ectype.errors import Invalid
 from ectype.ingest.bindings import Bindings
 from ectype.ingest.clocks import Clocks
 from ectype.ingest.shapes import Shape, shape_of
+from ectype.ingest.sparkplug import ALIVE, Said, Sparkplug, own, property_of
 from ectype.sources.base import Message
 from ectype.sources.batch import Alike, parts_of
 from ectype.sources.readings import MAX_PAYLOAD, NO_VALUE, address, instant, number, parts, payload_of, series_of
+from ectype.sources.sparkplug import PREFIX
 from ectype.values.block import Block, Float64s, Int32s, Int64s
 
 KEPT_PAYLOAD = 64 << 10
@@ -75,6 +77,7 @@ class Decoder:
         self._known = known
         self._bindings = Bindings([]) if bindings is None else bindings
         self.clocks = Clocks()
+        self.sparkplug = Sparkplug()
         self._shapes: dict[str, Shape] = {}
         self._epoch: object = None
         self._names: list[str] = []
@@ -180,6 +183,9 @@ class Decoder:
         rows: list[int] = []
         for place, message in zip(places, messages, strict=True):
             mark = len(which)
+            if message.topic.startswith(PREFIX):
+                self._of_sparkplug(message, place, found)
+                continue
             try:
                 at_ns = self._one(message, which, value)
             except Invalid as error:
@@ -190,6 +196,55 @@ class Decoder:
             rows += [place] * (len(which) - mark)
         if which:
             found.add(rows, np.array(which, np.int32), np.array(value, np.float64), np.array(at, np.int64), 1)
+
+    def _of_sparkplug(self, message: Message, place: int, found: "_Found") -> None:
+        """Of a birth certificate the metrics that a type declares are taken; a message with none is set aside."""
+        try:
+            said = self.sparkplug.read(message)
+            if self._bindings.bound(message.topic):
+                self._bound_sparkplug(message, said, place, found)
+                return
+            which: list[int] = []
+            value: list[float] = []
+            at: list[int] = []
+            missing: Invalid | None = None
+            for each in said:
+                if own(each.name) or each.value is None or isinstance(each.value, str):
+                    continue
+                name = property_of(each.name)
+                try:
+                    slot = self._slot(each.twin, name, True)
+                except Invalid as error:
+                    missing = error if missing is None or each.name != ALIVE else missing
+                    continue
+                which.append(slot)
+                value.append(number(name, each.value))
+                at.append(each.at_ns)
+                if each.name != ALIVE:
+                    self.clocks.heard(message.source, message.at_ns, each.at_ns)
+        except Invalid as error:
+            found.aside.append((found.base + place, _aside(message, str(error))))
+            return
+        if which:
+            found.add([place] * len(which), np.array(which, np.int32), np.array(value), np.array(at, np.int64), 1)
+        elif missing is not None and any(each.name != ALIVE and not own(each.name) for each in said):
+            found.aside.append((found.base + place, _aside(message, str(missing))))
+
+    def _bound_sparkplug(self, message: Message, said: Sequence[Said], place: int, found: "_Found") -> None:
+        """A rule of the space says what the metrics mean: it sees them as an object, of each instant its own."""
+        of_instant: dict[int, dict[str, object]] = {}
+        for each in said:
+            of_instant.setdefault(each.at_ns, {})[each.name] = each.value
+        for at_ns, body in of_instant.items():
+            which: list[int] = []
+            value: list[float] = []
+            try:
+                self._one(Message(message.topic, msgspec.json.encode(body), at_ns, message.source), which, value)
+            except Invalid as error:
+                if len(of_instant) == 1:
+                    raise error from None
+                continue
+            found.add([place] * len(which), np.array(which, np.int32), np.array(value), np.full(len(which), at_ns), 1)
 
     def _one(self, message: Message, which: list[int], value: list[float]) -> int:
         """Take in one message and return when it was so; if it is Invalid, some of it may be in the lists."""

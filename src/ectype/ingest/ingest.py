@@ -24,6 +24,7 @@ from ectype.ingest.bindings import Bindings
 from ectype.ingest.clocks import ClockError
 from ectype.ingest.decode import Decoder, Known, SetAside, set_aside_bodies
 from ectype.ingest.quality import Checks, Verdict
+from ectype.ingest.sparkplug import Sparkplug
 from ectype.log.entry import Entry, seal
 from ectype.sources.base import Message
 from ectype.sources.batch import parts_of
@@ -118,6 +119,11 @@ class Ingest:
         self._messages = self._samples = self._set_aside = self._entries = 0
         self._reasons: deque[SetAside] = deque(maxlen=_REMEMBERED_REASONS)
         self._last_seen: dict[str, int] = {}
+
+    @property
+    def sparkplug(self) -> Sparkplug:
+        """The edge nodes that were heard."""
+        return self._decoder.sparkplug
 
     async def deliver(self, messages: Sequence[Message]) -> None:
         """Return when every one of `messages` is on disk, as samples or as set aside.

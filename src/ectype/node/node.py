@@ -13,6 +13,7 @@ import logging
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -183,6 +184,7 @@ class Node:
         self.mqtt = await MqttEndpoint.start(
             exposure.host, port, self.ingest.deliver, _authenticator(exposure.token), _tls(exposure), clock=self._clock
         )
+        self.ingest.sparkplug.ask = partial(self.mqtt.publish, retain=False)
         controls = Controls(self.graph, self.mqtt)
         controls.tell_all()
         live = LiveTopics(self.history, self.mqtt, controls.told)
