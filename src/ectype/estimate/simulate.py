@@ -36,9 +36,12 @@ def simulate(
     rng: np.random.Generator,
     *,
     substeps: int = 1,
+    noise: float = 1.0,
+    unrest: float = 1.0,
 ) -> World:
     """Truth from `first` [states, n] on through `events` (t, dt, inputs and present flags are taken from them, readings
-    are made). Noise comes in `substeps` equal parts of dt. Bounds hold for the truth too.
+    are made). Noise comes in `substeps` equal parts of dt. Bounds hold for the truth too. noise, unrest: factors on the
+    sensors' standard deviations and on q.
     """
     layout = behaviour.layout
     m = methods_of(behaviour)
@@ -57,10 +60,10 @@ def simulate(
         part[dt_row] /= substeps
         for _ in range(substeps):
             moved = np.asarray(move(ca.DM(np.concatenate([x, part]))))
-            noise = moved[size:] * np.sqrt(np.maximum(part[dt_row], 0.0)) * rng.standard_normal(x.shape)
-            x = np.asarray(inside(ca.DM(moved[:size] + noise)))
+            kicks = unrest * moved[size:] * np.sqrt(np.maximum(part[dt_row], 0.0)) * rng.standard_normal(x.shape)
+            x = np.asarray(inside(ca.DM(moved[:size] + kicks)))
         seen = np.asarray(look(ca.DM(np.concatenate([x, held])))).reshape(len(layout.sensors), 2, -1)
-        made = seen[:, 0] + seen[:, 1] * rng.standard_normal(seen[:, 0].shape)
+        made = seen[:, 0] + noise * seen[:, 1] * rng.standard_normal(seen[:, 0].shape)
         out[k, 2 + inputs : 2 + inputs + len(layout.sensors)] = made
         truth[k] = x
     return World(truth, out)
