@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("ectype.cli.serve", "run a space: its API, its pages, its MQTT endpoint"),
     "replay": ("ectype.cli.replay", "publish a recording (CSV, Parquet) as if it were live"),
     "certify": ("ectype.cli.certify", "can anybody tell a twin from its original? A test with controls"),
+    "bind": ("ectype.cli.bind", "look at what comes in, and propose bindings, types and twins"),
     "model check": ("ectype.cli.model_check", "tell what is wrong with types written in DTDL"),
     "log verify": ("ectype.cli.log_verify", "check every byte, signature and hash of a space"),
     "log prove": ("ectype.cli.log_prove", "make, or check, a proof that an entry is in a log"),
