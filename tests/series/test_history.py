@@ -16,7 +16,7 @@ from ectype.series.fold import Forecast, History, Sizes
 from ectype.series.samples import Samples
 from tests.series.making import Oracle, Row, Steps, block_entry
 
-SMALL = Sizes(run=4, part=10, row_group=3)
+SMALL = Sizes(run=4, part=10, row_group=3, fan=3)
 NAMES = ("a.x", "a.y", "b.x", "Z.x")
 LIMITS = (-(2**63), 2**63 - 1)
 

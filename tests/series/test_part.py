@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ectype.errors import Damaged
-from ectype.series.part import Part, open_part, write_part
+from ectype.series.compaction import Sizes, due
+from ectype.series.part import Part, open_part
+from ectype.series.part_writer import Cancelled, merge_parts, write_part
 from ectype.series.run import Run
 
+LIMITS = (-(2**63), 2**63 - 1)
 NAMES = ["b.x", "a.x", "c.x@estimated", "a.y"]
 
 
@@ -105,3 +108,42 @@ def test_the_extremes_of_time_are_times(tmp_path: Path) -> None:
     found = part.slice(0, *ends)
     assert found is not None
     assert found.at_ns.tolist() == ends
+
+
+@settings(max_examples=60)
+@given(st.lists(row_lists, min_size=2, max_size=4), st.integers(1, 7))
+def test_parts_merged_answer_like_their_runs_merged(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[tuple[int, int, float]]], row_group: int
+) -> None:
+    """Every other run has standard deviations; a merged part has them as NaN where nobody claimed one."""
+    folder = tmp_path_factory.mktemp("merge")
+    several = [run_of(some, [0.5] * len(some) if k % 2 else None) for k, some in enumerate(rows)]
+    infos = [write_part(folder / f"part-{k}.parquet", run, NAMES, 3) for k, run in enumerate(several)]
+    parts = [open_part(folder, info, NAMES.index) for info in infos]
+    whole = open_part(folder, merge_parts(folder / "whole.parquet", parts, NAMES, row_group), NAMES.index)
+    expected = Run.merge(several)
+    assert whole.rows == len(expected)
+    for series in range(len(NAMES)):
+        told, right = whole.slice(series, *LIMITS), expected.slice(series, *LIMITS)
+        assert (told is None) == (right is None)
+        if told is not None and right is not None:
+            for column in ("at_ns", "value", "std"):
+                np.testing.assert_array_equal(getattr(told, column), getattr(right, column))
+
+
+def test_a_merge_that_nobody_wants_any_more_leaves_nothing_behind(tmp_path: Path) -> None:
+    run = Run.of(np.zeros(5, np.int32), np.arange(5), np.ones(5), None)
+    part = open_part(tmp_path, write_part(tmp_path / "part.parquet", run, NAMES), NAMES.index)
+    with pytest.raises(Cancelled):
+        merge_parts(tmp_path / "whole.parquet", [part, part], NAMES, wanted=lambda: False)
+    assert [path.name for path in tmp_path.iterdir()] == ["part.parquet"]
+
+
+def test_as_many_as_the_fan_of_a_size_are_due_and_what_would_be_too_large_is_not() -> None:
+    sizes = Sizes(part=100, fan=3, most=1000)
+    assert due([100, 100], sizes) is None
+    assert due([300, 100, 100, 105], sizes) == slice(1, 4)
+    assert due([300, 300, 290], sizes) == slice(0, 3)
+    assert due([900, 900, 900], sizes) is None
+    assert due([100, 300, 100, 100], sizes) is None
+    assert due([], sizes) is None

@@ -1,6 +1,7 @@
 """The history as a fold: every measurement and estimate in the log, by series and time.
 
     entry ─► tail (as appended) ─64k rows─► runs (sorted, in memory) ─1 M rows─► part (sorted, Parquet)
+                                                     four parts ─► one larger part (compaction.py)
 
 A question looks into the parts, the runs and the tail, oldest first, and of samples of one series at one instant
 the last appended wins; so late rows land at their place wherever they are kept. Parts are made in a thread beside.
@@ -25,9 +26,11 @@ from ectype.errors import Damaged, EctypeError, Invalid, Misconfigured, Unavaila
 from ectype.ids import split_series
 from ectype.log.entry import Entry
 from ectype.log.fold import Readable, load, save
+from ectype.series.compaction import Compaction, Sizes
 from ectype.series.kept import Kept, KeptForecast, KeptRejected, column, float64s, int64s, run_of, samples_of
 from ectype.series.newest import Newest
-from ectype.series.part import ROW_GROUP, Part, PartInfo, open_part, write_part
+from ectype.series.part import Part, PartInfo, open_part
+from ectype.series.part_writer import write_part
 from ectype.series.run import Run
 from ectype.series.samples import Samples, merge
 from ectype.series.tail import Tail
@@ -40,16 +43,6 @@ _KINDS = ("measured", "estimated", "predicted")
 _REJECTED = 1000  # how many are kept to look at; all are counted
 _LIMITS = np.iinfo(np.int64)
 _log = logging.getLogger("ectype.series")
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """After how many rows the tail becomes a run, runs become a part, and a part's row group ends."""
-
-    run: int = 65_536
-    part: int = 1_000_000
-    row_group: int = ROW_GROUP
 
 
 @final
@@ -100,6 +93,7 @@ class History:
         self._rejected: list[KeptRejected] = []
         self._files = 0  # how many files were ever named: no name is used twice
         self._closing: tuple[int, Future[PartInfo]] | None = None
+        self._compaction = Compaction(sizes, executor)
         self._dead: list[PartInfo] = []  # files to delete once no snapshot names them
         self._saved: int | None = None
         self._damaged = False
@@ -236,6 +230,7 @@ class History:
 
     def _adopt(self, *, wait: bool = False) -> None:
         """Let the part that was being made take the place of its runs, if it is there."""
+        self._adopt_merged()
         if self._closing is None or self._folder is None or not (wait or self._closing[1].done()):
             return
         count, future = self._closing
@@ -248,6 +243,26 @@ class History:
         self._old.append(part)
         self._dead += [held.file for held in self._held[:count] if held.file is not None]
         self._held = self._held[count:]
+        self._merge()
+
+    def _merge(self) -> None:
+        """Begin to merge parts if there are many of one size."""
+        parts = [part for part in self._old if isinstance(part, Part)]
+        self._compaction.begin(parts, self._names, lambda: self._new_file("part"))
+
+    def _adopt_merged(self) -> None:
+        """Let a merged part take the place of those it was made of."""
+        if self._folder is None or not self._compaction.done:
+            return
+        try:
+            which, info = self._compaction.take()
+            part = open_part(self._folder, info, self._id_of)
+        except (OSError, ValueError, Damaged) as error:
+            _log.warning("parts of the history could not be merged, so they stay apart for now: %s", error)
+            return
+        self._dead += [old.info for old in self._old[which] if isinstance(old, Part)]
+        self._old[which] = [part]
+        self._merge()
 
     def _new_file(self, kind: str) -> Path:
         assert self._folder is not None
@@ -265,7 +280,7 @@ class History:
     def save(self) -> None:
         """Let the folder say what was folded so far. Raises Unavailable if the disk does not take it."""
         self._adopt()
-        if self._folder is None or self._log is None or self._damaged or self._saved == self.size:
+        if self._folder is None or self._log is None or self._damaged or (self._saved == self.size and not self._dead):
             return
         try:
             for held in self._held:
@@ -279,10 +294,18 @@ class History:
             raise Unavailable(f"{self._folder}: the history could not be saved: {error}") from error
         self._saved = self.size
 
+    def settle(self) -> None:
+        """Wait until every part that is due is made and merged. Nobody needs to: questions are answered meanwhile."""
+        self._adopt(wait=True)
+        while self._compaction.running:
+            self._compaction.wait()
+            self._adopt()
+
     def close(self) -> None:
         """Finish what is being made, and save."""
         self._adopt(wait=True)
         self.save()
+        self._compaction.close()
         if self._own_executor is not None:
             self._own_executor.shutdown()
             self._executor = self._own_executor = None

@@ -1,7 +1,7 @@
 """A part: sorted rows as one Parquet file, of which a question reads only what it must.
 
     columns    series dictionary<utf8>, at timestamp[ns, UTC], value double, std double (when any row has one)
-    order      by series name, then time; row groups of 16k rows with statistics; page checksums
+    order      by series name, then time; row groups of 16k rows or more, with statistics; page checksums
     metadata   "ectype.series": {"names", "starts", "first_ns", "last_ns"}: where each series' rows are, and from when
 
 Any Parquet reader can read it. A file never changes once it has its name. Of each open part, memory holds the
@@ -12,7 +12,7 @@ metadata and no rows.
 
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -27,18 +27,11 @@ from numpy.typing import NDArray
 from ectype.errors import Damaged
 from ectype.series.run import Run
 from ectype.series.samples import Samples
-from ectype.values.block import Float64s, Int32s, Int64s
-from ectype.values.columns import arrow_column, arrow_known, arrow_texts, numpy_column
+from ectype.values.block import Int32s, Int64s
+from ectype.values.columns import numpy_column
 
-ROW_GROUP = 16_384
 _Number = TypeVar("_Number", np.int64, np.float64)
-_INDEX = b"ectype.series"
-_FIELDS = [
-    pa.field("series", pa.dictionary(pa.int32(), pa.utf8()), nullable=False),
-    pa.field("at", pa.timestamp("ns", tz="UTC"), nullable=False),
-    pa.field("value", pa.float64(), nullable=False),
-]
-_STD = pa.field("std", pa.float64(), nullable=True)
+INDEX = b"ectype.series"
 
 
 class PartInfo(msgspec.Struct, frozen=True):
@@ -53,7 +46,9 @@ class PartInfo(msgspec.Struct, frozen=True):
     groups: tuple[int, ...]
 
 
-class _Index(msgspec.Struct):
+class Index(msgspec.Struct):
+    """Where the rows of each series are, in the file's order: [k] names, [k+1] starts, [k] first_ns and last_ns."""
+
     names: list[str]
     starts: list[int]
     first_ns: list[int]
@@ -112,6 +107,30 @@ class Part:
             std = _pick(numpy_column(table.column("std"), np.float64), picks)[rows]
         return Samples(at_ns[rows], value[rows], std)
 
+    @property
+    def rows(self) -> int:
+        """How many it holds."""
+        return int(self.groups[-1])
+
+    def in_order(self) -> Iterator[tuple[int, Samples]]:
+        """(series, samples) of all rows in the order of the file, a row group at a time: a series that goes over
+        several comes in several pieces. Raises Damaged if the file is not what was written.
+        """
+        order = np.argsort(self.start, kind="stable")
+        k = 0
+        for g in range(len(self.groups) - 1):
+            table = self._read([g])
+            begin, end = int(self.groups[g]), int(self.groups[g + 1])
+            at_ns, value = numpy_column(table.column("at"), np.int64), numpy_column(table.column("value"), np.float64)
+            std = numpy_column(table.column("std"), np.float64) if "std" in table.column_names else None
+            while k < len(order) and self.start[order[k]] < end:
+                i = order[k]
+                rows = slice(max(int(self.start[i]), begin) - begin, min(int(self.stop[i]), end) - begin)
+                yield int(self.ids[i]), Samples(at_ns[rows], value[rows], None if std is None else std[rows])
+                if self.stop[i] > end:
+                    break
+                k += 1
+
     def load(self) -> Run:
         """All of its rows. Raises Damaged if the file is not what was written."""
         table = self._read(list(range(len(self.groups) - 1)))
@@ -130,7 +149,7 @@ class Part:
         columns = [name for name in ("at", "value", "std") if name in self.metadata.schema.names]
         try:
             self._check(groups)
-            with pq.ParquetFile(self.path, metadata=self.metadata, memory_map=True) as file:
+            with pa.memory_map(str(self.path)) as source, pq.ParquetFile(source, metadata=self.metadata) as file:
                 return file.read_row_groups(groups, columns=columns, use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise Damaged(f"{self.path} is damaged: {error}") from error
@@ -146,55 +165,6 @@ class Part:
                 self.sound.add(g)
 
 
-def write_part(path: Path, run: Run, names: Sequence[str], row_group: int = ROW_GROUP) -> PartInfo:
-    """Write `run` to a new file at `path`, whole or not at all; `names[id]` is what a series is called."""
-    called = [names[int(i)] for i in run.ids]
-    order = sorted(range(len(called)), key=lambda k: called[k])
-    begin, end = run.starts[:-1], run.starts[1:]
-    rows = _ranges(begin[order], end[order])
-    counts = (end - begin)[order]
-    starts = np.append(0, np.cumsum(counts))
-    index = _Index(
-        [called[k] for k in order],
-        starts.tolist(),
-        run.at_ns[begin[order]].tolist(),
-        run.at_ns[end[order] - 1].tolist(),
-    )
-    which = arrow_column(np.repeat(np.arange(len(order), dtype=np.int32), counts), pa.int32(), np.int32)
-    columns = [
-        pa.DictionaryArray.from_arrays(which, arrow_texts(index.names)),
-        arrow_column(run.at_ns[rows], _FIELDS[1].type, np.int64),
-        arrow_column(run.value[rows], pa.float64(), np.float64),
-    ]
-    fields = list(_FIELDS)
-    encodings = {"at": "DELTA_BINARY_PACKED", "value": _encoding(run.value)}
-    if run.std is not None:
-        std = run.std[rows]
-        columns.append(arrow_known(std))
-        fields.append(_STD)
-        encodings["std"] = _encoding(run.std)
-    schema = pa.schema(fields, metadata={_INDEX: msgspec.json.encode(index)})
-    partial = path.with_name(f"{path.name}.new")
-    pq.write_table(
-        pa.Table.from_arrays(columns, schema=schema),
-        partial,
-        row_group_size=row_group,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=["series"],  # pyright: ignore[reportArgumentType]
-        column_encoding=encodings,
-        write_page_checksum=True,
-        sorting_columns=[pq.SortingColumn(0), pq.SortingColumn(1)],
-    )
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
-    offsets = _offsets(pq.read_metadata(path), path)
-    with path.open("rb") as file:
-        groups = tuple(_crc(file, a, b) for a, b in pairwise(offsets))
-    return PartInfo(path.name, path.stat().st_size, _footer(path), groups)
-
-
 def open_part(folder: Path, info: PartInfo, identify: Callable[[str], int]) -> Part:
     """The part in `folder` that `info` describes; `identify` gives a series' id. Raises Damaged if it is not that."""
     path = folder / info.file
@@ -202,7 +172,7 @@ def open_part(folder: Path, info: PartInfo, identify: Callable[[str], int]) -> P
         if path.stat().st_size != info.bytes or _footer(path) != info.footer:
             raise Damaged(f"{path} is damaged: it is not the file that the snapshot names")
         metadata = pq.read_metadata(path)
-        index = msgspec.json.decode((metadata.metadata or {})[_INDEX], type=_Index)
+        index = msgspec.json.decode((metadata.metadata or {})[INDEX], type=Index)
     except (OSError, pa.ArrowException, KeyError, msgspec.MsgspecError) as error:
         raise Damaged(f"{path} is damaged: {error}") from error
     ids = np.array([identify(name) for name in index.names], np.int32)
@@ -227,15 +197,6 @@ def open_part(folder: Path, info: PartInfo, identify: Callable[[str], int]) -> P
     )
 
 
-def _encoding(column: Float64s) -> str:
-    """Readings of few digits repeat, which zstd sees best in plain doubles; other ones it packs better by byte planes.
-
-    Measured on a million rows, bytes/sample plain and split: two decimals 2.6 and 5.0, full precision 7.6 and 6.5.
-    """
-    some = column[:: max(1, len(column) // 16_384)]
-    return "PLAIN" if len(np.unique(some)) < 0.9 * len(some) else "BYTE_STREAM_SPLIT"
-
-
 def _ranges(start: Int64s, stop: Int64s) -> Int64s:
     """The rows start[0] … stop[0]-1, start[1] … stop[1]-1, and so on."""
     return np.concatenate([np.arange(a, b) for a, b in zip(start.tolist(), stop.tolist(), strict=True)])
@@ -245,6 +206,14 @@ def _pick(column: NDArray[_Number], picks: list[tuple[int, int]]) -> NDArray[_Nu
     if len(picks) == 1:
         return column[picks[0][0] : picks[0][1]]
     return np.concatenate([column[a:b] for a, b in picks])
+
+
+def info_of(path: Path) -> PartInfo:
+    """What a snapshot says of the file at `path`, which was just written."""
+    offsets = _offsets(pq.read_metadata(path), path)
+    with path.open("rb") as file:
+        groups = tuple(_crc(file, a, b) for a, b in pairwise(offsets))
+    return PartInfo(path.name, path.stat().st_size, _footer(path), groups)
 
 
 def _offsets(metadata: pq.FileMetaData, path: Path) -> tuple[int, ...]:
