@@ -62,7 +62,7 @@ class IngestStats:
     entries: appended; waiting: messages on their way to the disk now.
     reasons: the newest messages that were set aside, oldest first; last_seen_ns: per source, when it last sent;
     clocks: per source that says when it measured, how far its clock is from ours;
-    suspect, bad: readings that a check spoke of.
+    suspect, bad: readings that a check spoke of; appending_ns: how long the append under way has taken so far.
     """
 
     messages: int
@@ -75,6 +75,7 @@ class IngestStats:
     clocks: Mapping[str, ClockError]
     suspect: int
     bad: int
+    appending_ns: int = 0
 
 
 @final
@@ -116,6 +117,7 @@ class Ingest:
         self._turns: deque[asyncio.Future[None]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._appending_ns: int | None = None
         self._messages = self._samples = self._set_aside = self._entries = 0
         self._reasons: deque[SetAside] = deque(maxlen=_REMEMBERED_REASONS)
         self._last_seen: dict[str, int] = {}
@@ -159,6 +161,7 @@ class Ingest:
             clocks=self._decoder.clocks.judged(),
             suspect=0 if self._checks is None else self._checks.suspect,
             bad=0 if self._checks is None else self._checks.bad,
+            appending_ns=0 if self._appending_ns is None else max(self._clock() - self._appending_ns, 0),
         )
 
     async def close(self) -> None:
@@ -202,6 +205,7 @@ class Ingest:
 
     async def _append(self, batches: list[_Batch]) -> None:
         error: BaseException | None = None
+        self._appending_ns = self._clock()
         try:
             decoded = self._decoder.decode([b.messages for b in batches])
             count = 0
@@ -214,6 +218,7 @@ class Ingest:
             if not isinstance(failure, Exception):
                 raise
         finally:
+            self._appending_ns = None
             for batch in batches:
                 self._waiting_messages -= len(batch.messages)
                 if batch.done.done():

@@ -14,6 +14,7 @@ from ectype.graph.fold import Alarm, Twin
 from ectype.ids import split_series
 from ectype.ingest.intake import SourceStatus
 from ectype.ingest.push import Pushed, Table
+from ectype.ingest.report import SenderStatus, Slow, senders, slow
 from ectype.node.graph_view import GraphView
 from ectype.node.messages import (
     AlarmRow,
@@ -68,6 +69,19 @@ class View:
         """The outside systems that this space listens to, and how they are."""
         self._demand("read", "space")
         return self._node.intake.status()
+
+    def senders(self) -> tuple[SenderStatus, ...]:
+        """Everybody who sends to this space: clock, aliveness, what is missing; the last heard first."""
+        self._demand("read", "space")
+        ingest = self._node.ingest
+        return senders(ingest.stats(), ingest.sparkplug, self._node.pushes.of)
+
+    def slow(self) -> tuple[Slow, ...]:
+        """Whom others wait for now, and why."""
+        self._demand("read", "space")
+        stats, mqtt = self._node.ingest.stats(), self._node.mqtt
+        paused, unread = ([], {}) if mqtt is None else (mqtt.paused(), mqtt.unread())
+        return slow(stats.waiting, stats.appending_ns / 1e9, paused, unread)
 
     async def push(
         self,

@@ -29,4 +29,19 @@ async def _sources(request: Request, view: View) -> Response:
         }
         for source in view.sources()
     ]
-    return json_response({"sources": told})
+    heard = [
+        {
+            "name": sender.name,
+            "kind": sender.kind,
+            "alive": sender.alive,
+            "last_ms": sender.last_ns // NS_PER_MS,
+            "clock": None
+            if sender.clock is None
+            else {"offset_ms": sender.clock.offset_ns / NS_PER_MS, "drift_ppm": sender.clock.drift_ppm},
+            "gaps": sender.gaps,
+            "repeats": sender.repeats,
+        }
+        for sender in view.senders()
+    ]
+    slow = [{"who": each.who, "why": each.why} for each in view.slow()]
+    return json_response({"sources": told, "senders": heard, "slow": slow})

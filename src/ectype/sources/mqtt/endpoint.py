@@ -28,7 +28,7 @@ from ectype.sources.batch import Batch
 from ectype.sources.mqtt.clients import Authenticate, Clients
 from ectype.sources.mqtt.connection import SHUTTING_DOWN, Connection, Greeting
 from ectype.sources.mqtt.limits import USUAL, Limits
-from ectype.sources.mqtt.outbox import Outbox
+from ectype.sources.mqtt.outbox import SOCKET_LIMIT, Outbox
 from ectype.sources.mqtt.packets import RETAIN, Connect, Publishes, Run, Subscribe, Unsubscribe, Will
 from ectype.sources.mqtt.websocket import Door
 
@@ -40,6 +40,7 @@ _OVERHEAD = 256  # what Python adds to one message in flight
 _COLUMNS = 64  # and what it adds where messages look alike
 _PLAIN_HEADS = bytes(head for head in range(256) if not head & RETAIN)
 _SWEEP_S = 1.0
+_UNREAD = SOCKET_LIMIT // 2
 _CLOSING_S = 10.0
 
 
@@ -189,6 +190,15 @@ class MqttEndpoint:
             retained=len(self.clients.retained),
             retained_refused=self.clients.retained.refused,
         )
+
+    def paused(self) -> list[str]:
+        """Clients that are not read from just now, as they send more than the disk takes."""
+        return sorted(connection.name for connection in self._paused)
+
+    def unread(self) -> dict[str, int]:
+        """Bytes that wait for clients who do not read: half of what a connection's own buffer may hold, or more."""
+        held = {c.name: c.outbox.held_bytes for c in self._connections if c.greeted}
+        return {name: size for name, size in held.items() if size > _UNREAD}
 
     async def close(self) -> None:
         """Take nothing more, answer what is on its way to the disk, then end all connections."""

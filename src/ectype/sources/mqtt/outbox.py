@@ -87,6 +87,11 @@ class Outbox:
         return self._queued
 
     @property
+    def held_bytes(self) -> int:
+        """All that waits for the subscriber: in the queue and in the socket's buffer."""
+        return self._queued + self._pipe.get_write_buffer_size()
+
+    @property
     def too_far_behind(self) -> bool:
         """More is kept than the limit allows: the connection must end."""
         return self._queued > self.limit
