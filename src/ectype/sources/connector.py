@@ -28,6 +28,7 @@ _OWN = {
     "file": "folder",
     "http": "http_poll",
     "https": "http_poll",
+    "kafka": "kafka",
     "lsl": "lsl",
     "modbus": "modbus",
     "mqtt": "mqtt_broker",
@@ -37,7 +38,7 @@ _OWN = {
     "ws": "websocket",
     "wss": "websocket",
 }
-_EXTRAS = frozenset({"brainflow", "lsl", "modbus", "nats", "opcua"})
+_EXTRAS = frozenset({"brainflow", "kafka", "lsl", "modbus", "nats", "opcua"})
 
 _Options = TypeVar("_Options", bound=msgspec.Struct)
 

@@ -1,7 +1,9 @@
-"""`file:///path`: a folder into which somebody puts recordings, CSV or Parquet. Each is read once, then moved.
+"""`file:///path`: a folder into which somebody puts recordings: CSV, Parquet, Arrow or MCAP. Each is read once.
 
 a file that has not changed for a moment ─► its rows ─► on disk ─► FOLDER/read/
                                     cannot be read ─► FOLDER/failed/, with a .txt that says why
+
+MCAP holds messages with topics, which mean what they mean at the node's own endpoint; the others hold rows.
 
 bind: file column -> property ("P_avg" = "power"), every column of numbers under its own name if left out
 options: pattern, id_column, time_column, every_s
@@ -19,6 +21,7 @@ from ectype.clock import Clock
 from ectype.errors import Invalid, Misconfigured, Unavailable
 from ectype.sources.base import Message
 from ectype.sources.connector import Opening
+from ectype.sources.mcap import MAGIC, Mcap
 from ectype.sources.recording import Recording
 
 _AT_ONCE = 1000
@@ -79,7 +82,10 @@ class Folder:
                     self._move(path, "read")
             await asyncio.sleep(self._options.every_s)
 
-    def _open(self, path: Path) -> Recording:
+    def _open(self, path: Path) -> "Recording | Mcap":
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) == MAGIC:
+                return Mcap(path, self._name)
         return Recording(
             path,
             id_column=self._options.id_column,

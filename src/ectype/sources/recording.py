@@ -1,10 +1,10 @@
-"""What was recorded, as if it came in now: rows of a Parquet or CSV file as messages, in the order of time.
+"""What was recorded, as if it came in now: rows of a Parquet, Arrow or CSV file as messages, in the order of time.
 
 A row with the columns turbine, t, power becomes {"t": "2014-03-01T12:00:00Z", "power": 512.5} on the topic
 <prefix>/<turbine>. A cell that is empty or NaN is left out; a row without a time or an id is not sent.
 
-Files are read in pieces (row groups of Parquet, 8 MB of CSV) and need not be sorted: a first pass notes each
-piece's earliest time, and a row is let go once no later piece can hold an earlier one. So memory holds the
+Files are read in pieces (row groups of Parquet, batches of Arrow, 8 MB of CSV) and need not be sorted: a first pass
+notes each piece's earliest time, and a row is let go once no later piece can hold an earlier one. So memory holds the
 pieces that overlap in time, which is one for a sorted file.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -73,7 +73,7 @@ class Recording:
         self._id = id_column
         self._time = time_column
         with _problems(path):
-            self._file = _Parquet(path) if _is_parquet(path) else _Csv(path)
+            self._file = _opened(path)
             self._columns = self._chosen(columns)
             self._file.prepare(id_column, time_column, tuple(self._columns))
             spans = [_span(self._times(table)) for table in self._file.times(time_column)]
@@ -205,6 +205,63 @@ class _Parquet:
             yield self._file.read_row_group(k, columns=self._wanted)
 
 
+class _Arrow:
+    """Record batches of an IPC file, in any order."""
+
+    any_order = True
+
+    def __init__(self, path: Path) -> None:
+        self._file = pa.ipc.open_file(pa.memory_map(str(path)))
+        self.schema: pa.Schema = self._file.schema
+        self._wanted: list[str] = []
+
+    def prepare(self, name: str, time: str, values: Sequence[str]) -> None:
+        self._wanted = list(dict.fromkeys([name, time, *values]))
+
+    def times(self, time: str) -> Iterator[pa.Table]:
+        for k in range(self._file.num_record_batches):
+            yield self._batch(k).select([time])
+
+    def pieces(self, wanted: Sequence[int]) -> Iterator[pa.Table]:
+        for k in wanted:
+            yield self._batch(k).select(self._wanted)
+
+    def _batch(self, k: int) -> pa.Table:
+        batch = self._file.get_batch(k)
+        batch.validate(full=True)
+        return pa.Table.from_batches([batch])
+
+
+class _ArrowStream:
+    """Record batches of an IPC stream, in the file's order alone."""
+
+    any_order = False
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._stream() as reader:
+            self.schema: pa.Schema = reader.schema
+        self._wanted: list[str] = []
+
+    def prepare(self, name: str, time: str, values: Sequence[str]) -> None:
+        self._wanted = list(dict.fromkeys([name, time, *values]))
+
+    def times(self, time: str) -> Iterator[pa.Table]:
+        return self._read([time])
+
+    def pieces(self, wanted: Sequence[int]) -> Iterator[pa.Table]:
+        return self._read(self._wanted)
+
+    def _stream(self) -> pa.ipc.RecordBatchStreamReader:
+        return pa.ipc.open_stream(pa.memory_map(str(self._path)))
+
+    def _read(self, columns: list[str]) -> Iterator[pa.Table]:
+        with self._stream() as reader:
+            for batch in reader:
+                batch.validate(full=True)
+                yield pa.Table.from_batches([batch]).select(columns)
+
+
 class _Csv:
     """Blocks of lines, in the file's order alone. Types are those of the first block; all numbers are doubles."""
 
@@ -262,9 +319,15 @@ class _problems:  # noqa: N801  (a with-statement reads best in lower case)
             raise Misconfigured(f"{self._path} cannot be read: {error.strerror or error}") from error
 
 
-def _is_parquet(path: Path) -> bool:
+def _opened(path: Path) -> "_Parquet | _Arrow | _ArrowStream | _Csv":
+    """A reader of the format that the file begins like."""
     with path.open("rb") as file:
-        return file.read(4) == b"PAR1"
+        head = file.read(6)
+    if head == b"ARROW1":
+        return _Arrow(path)
+    if head[:4] == b"\xff\xff\xff\xff":
+        return _ArrowStream(path)
+    return _Parquet(path) if head[:4] == b"PAR1" else _Csv(path)
 
 
 def _is_number(kind: pa.DataType) -> bool:
