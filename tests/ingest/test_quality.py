@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ectype.errors import Misconfigured
 from ectype.ingest.ingest import Ingest
-from ectype.ingest.quality import checks_of, read_checks
+from ectype.ingest.quality import Limits, checks_of, declared, read_checks
 from ectype.log.log import Log
 from ectype.log.stores.memory import MemoryStore
 from ectype.sources.base import Message
@@ -114,3 +114,28 @@ def test_what_is_not_good_is_an_entry_beside_its_readings(tmp_path):
         await log.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("comment", "limits"),
+    [
+        ("quality: low=-50, high=2200", Limits(low=-50, high=2200)),
+        ("At the nacelle; quality: stuck_s=3600; ISO 1234", Limits(stuck_s=3600)),
+        ("quality:", Limits()),
+        ("what quality is", None),
+        ("quality: low=much", None),
+        ("quality: lowest=3", None),
+    ],
+)
+def test_a_type_declares_limits_in_its_comment(comment: str, limits: Limits | None) -> None:
+    assert declared(comment) == limits
+
+
+def test_what_the_space_says_counts_before_the_type_and_a_changed_type_is_read_again() -> None:
+    said = {"power": "quality: high=10"}
+    checks = checks_of({"twin": {"R2": {"power": {"high": 20}}}}, lambda _: "m", lambda _, name: said.get(name, ""))
+    rows = Block.of([("R1.power", 1, 15.0), ("R2.power", 1, 15.0), ("R1.speed", 1, 15.0)])
+    assert [v.series for v in checks.judge(rows)] == ["R1.power"]
+    said["speed"] = said.pop("power")
+    checks.forget()
+    assert [v.series for v in checks.judge(rows)] == ["R1.speed"]

@@ -1,4 +1,6 @@
-"""Whether a reading can be trusted, by the limits that the space declares: `SPACE/quality.toml`.
+"""Whether a reading can be trusted, by the limits that its type declares, or the space in `SPACE/quality.toml`.
+
+    {"@type": "Telemetry", "name": "power", "schema": "double", "comment": "quality: low=-50, high=2200"}
 
     [type."dtmi:ectype:WindTurbine;1".power]
     low = -50            # below or above: bad
@@ -9,7 +11,7 @@
     gap_s = 1800         # nothing for longer before it: suspect
     drift = 300          # the mean of the last hundred further from that of the last thousand: suspect
 
-    [twin.R80711.power]  # instead of the type's, for one twin
+    [twin.R80711.power]  # for one twin; the file counts before what the type says
     high = 2300
 
 A reading is good unless a check says otherwise. Nothing is changed or left out: what a check says is an entry of its
@@ -17,6 +19,8 @@ own (kind `quality`) beside the readings, so that whoever reads them can choose.
 against its range alone, as what was measured after it is known already.
 """
 
+import logging
+import re
 import tomllib
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -33,6 +37,8 @@ from ectype.values.block import Block
 
 NAME = "quality.toml"
 _REMEMBERED = 100_000
+_said = re.compile(r"quality:\s*([^;]*)")
+_log = logging.getLogger("ectype.ingest")
 _FAST, _SLOW = 1 / 100, 1 / 1000
 _SETTLED = 1000  # readings before a drift is told
 
@@ -68,10 +74,18 @@ class Verdict(msgspec.Struct, frozen=True):
 
 @final
 class Checks:
-    """Judges block after block, in order. model_of: a twin's type, None if there is no such twin."""
+    """Judges block after block, in order. model_of: a twin's type, None if there is no such twin;
+    comment_of: what a type's property has as its DTDL comment, "" for nothing.
+    """
 
-    def __init__(self, limits: _File, model_of: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        limits: _File,
+        model_of: Callable[[str], str | None],
+        comment_of: Callable[[str, str], str] | None = None,
+    ) -> None:
         self._limits = limits
+        self._comment_of = comment_of
         self._model_of = model_of
         self._of: dict[str, _Series | None] = {}
         self.judged = self.suspect = self.bad = 0
@@ -79,7 +93,7 @@ class Checks:
 
     def judge(self, block: Block) -> list[Verdict]:
         """What is not good in `block`."""
-        if not self._limits.type and not self._limits.twin:
+        if not self._limits.type and not self._limits.twin and self._comment_of is None:
             return []
         if len(self._of) > _REMEMBERED:
             self._of.clear()
@@ -103,12 +117,19 @@ class Checks:
         verdicts.sort(key=lambda item: item[0])
         return [verdict for _, verdict in verdicts]
 
+    def forget(self) -> None:
+        """Types have changed: look again at what they declare. The checks begin anew."""
+        self._of.clear()
+
     def _series(self, name: str) -> "_Series | None":
         if name not in self._of:
             twin, property_name, _ = split_series(name)
             limits = self._limits.twin.get(twin, {}).get(property_name)
             if limits is None:
-                limits = self._limits.type.get(self._model_of(twin) or "", {}).get(property_name)
+                model = self._model_of(twin) or ""
+                limits = self._limits.type.get(model, {}).get(property_name)
+                if limits is None and model and self._comment_of is not None:
+                    limits = declared(self._comment_of(model, property_name))
             self._of[name] = None if limits is None else _Series(limits)
         return self._of[name]
 
@@ -174,20 +195,42 @@ class _Series:
         self.slow += (value - self.slow) * max(_SLOW, 1 / self.count)
 
 
-def checks_of(told: Mapping[str, Any], model_of: Callable[[str], str | None]) -> Checks:
+def declared(comment: str) -> Limits | None:
+    """The limits in the comment of a property: `quality: low=-50, high=2200; any other text`. None without any.
+
+    What cannot be read is told in the node's log and no limit: a type that is there already must not stop readings.
+    """
+    found = _said.search(comment)
+    if found is None:
+        return None
+    try:
+        parts = dict(part.split("=", 1) for part in found[1].split(",") if part.strip())
+        return msgspec.convert({key.strip(): float(value) for key, value in parts.items()}, Limits)
+    except (ValueError, msgspec.ValidationError) as error:
+        _log.warning("the comment %r declares no limits: %s; write quality: low=0, high=10", comment[:100], error)
+        return None
+
+
+def checks_of(
+    told: Mapping[str, Any],
+    model_of: Callable[[str], str | None],
+    comment_of: Callable[[str, str], str] | None = None,
+) -> Checks:
     """Checks by limits as the file has them. Misconfigured if they are none."""
     try:
-        return Checks(msgspec.convert(told, _File), model_of)
+        return Checks(msgspec.convert(told, _File), model_of, comment_of)
     except msgspec.ValidationError as error:
         raise Misconfigured(f"{NAME}: {error}") from error
 
 
-def read_checks(space: Path, model_of: Callable[[str], str | None]) -> Checks:
+def read_checks(
+    space: Path, model_of: Callable[[str], str | None], comment_of: Callable[[str, str], str] | None = None
+) -> Checks:
     """The checks that a space's file asks for; none if there is no file. Misconfigured if it is no good."""
     path = space / NAME
     try:
-        return checks_of(tomllib.loads(path.read_text("utf-8")), model_of)
+        return checks_of(tomllib.loads(path.read_text("utf-8")), model_of, comment_of)
     except FileNotFoundError:
-        return checks_of({}, model_of)
+        return checks_of({}, model_of, comment_of)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Misconfigured(f"{path}: {error}") from error

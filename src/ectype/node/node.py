@@ -27,6 +27,7 @@ from ectype.ingest.ingest import Ingest
 from ectype.ingest.intake import Intake
 from ectype.ingest.push import Pushes
 from ectype.ingest.quality import read_checks
+from ectype.log.frame import Frame
 from ectype.log.log import Log
 from ectype.log.space import Space, open_space
 from ectype.node.controls import Controls
@@ -80,9 +81,11 @@ class Node:
         self.documents = Documents.open(space.folder("documents"), log)
         known = Known(self.graph)
         self._fleet = FleetWatch(self.graph)
-        self.follower = Follower(log, (self.graph, self.history, self.documents), [known.watch, self._fleet.watch])
+        self.follower = Follower(
+            log, (self.graph, self.history, self.documents), [known.watch, self._fleet.watch, self._types_changed]
+        )
         self.writer = Writer(log, self.graph, self.follower, space.signer, clock)
-        checks = read_checks(space.path, self._model_of)
+        self._checks = checks = read_checks(space.path, self._model_of, self._comment_of)
         self.ingest = Ingest(log, space.signer, known, clock, bindings=read_bindings(space.path), checks=checks)
         self.pushes = Pushes(log, space.signer, known, clock, checks)
         self.follower.tables_come = self.pushes.full_speed
@@ -156,6 +159,14 @@ class Node:
     def _model_of(self, twin: str) -> str | None:
         found = self.graph.find_twin(twin)
         return None if found is None else found.model
+
+    def _comment_of(self, model: str, name: str) -> str:
+        content = self.graph.models().interface(model).contents.get(name)
+        return "" if content is None else content.comment
+
+    def _types_changed(self, frame: Frame) -> None:
+        if any(entry.kind.startswith("model.") for entry in frame.entries):
+            self._checks.forget()
 
     async def close(self) -> None:
         """Stop taking things in, finish what is on its way, write the folds down, let go of the space."""
