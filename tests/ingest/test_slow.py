@@ -5,8 +5,12 @@ The disk is stalled at the store: an append waits until the test lets it go, so 
 """
 
 import asyncio
+import shutil
 import socket
+import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -174,3 +178,52 @@ def test_a_full_disk_refuses_writes_and_goes_on_when_there_is_room(tmp_path: Pat
         await node.close()
 
     asyncio.run(scene())
+
+
+@contextmanager
+def small_disk(path: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of that size; skips where nobody may mount one."""
+    path.mkdir()
+    mount = shutil.which("mount")
+    words = [mount or "mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)]
+    if mount is None or subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here: that needs root")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def test_a_disk_that_is_really_full_refuses_and_takes_again_when_space_is_freed(tmp_path: Path) -> None:
+    now = [10**18]
+
+    async def scene(disk: Path) -> None:
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(20 << 20))
+        node = await opened(disk / "s", now)
+        kept: list[int] = []
+        reason = ""
+        for k in range(2000):
+            try:
+                await node.ingest.deliver(
+                    [Message("d1/level", b"%d" % (k * 1000 + n), k * 1000 + n, "g") for n in range(1000)]
+                )
+            except Unavailable as error:
+                reason = str(error)
+                break
+            kept.append(k)
+        assert "space" in reason
+        view = node.view(LOCAL_USER)
+        await node.follower.reach(node.log.size)
+        assert len(view.last().samples) == 1, "reads go on"
+        ballast.unlink()
+        await node.ingest.deliver([Message("d1/level", b"7", 10**9, "g")])
+        kept_rows = 1000 * len(kept) + 1
+        await node.close()
+        node = await Node.start(disk / "s", Settings(estimate=False), clock=lambda: now[0])
+        (column,) = node.view(LOCAL_USER).history(["d1.level"], 0, 2**62, 10_000_000).columns
+        assert len(column.value) >= kept_rows, "nothing that was acknowledged is lost"
+        await node.close()
+
+    with small_disk(tmp_path / "disk", 40) as disk:
+        asyncio.run(scene(disk))

@@ -37,6 +37,7 @@ from ectype.values.block import Block
 
 NAME = "quality.toml"
 _REMEMBERED = 100_000
+_WITHOUT = 64
 _said = re.compile(r"quality:\s*([^;]*)")
 _log = logging.getLogger("ectype.ingest")
 _FAST, _SLOW = 1 / 100, 1 / 1000
@@ -88,12 +89,15 @@ class Checks:
         self._comment_of = comment_of
         self._model_of = model_of
         self._of: dict[str, _Series | None] = {}
+        self._without: set[tuple[str, ...]] = set()  # names of blocks in which nothing has limits
         self.judged = self.suspect = self.bad = 0
         self.worst: dict[str, int] = {}
 
     def judge(self, block: Block) -> list[Verdict]:
         """What is not good in `block`."""
         if not self._limits.type and not self._limits.twin and self._comment_of is None:
+            return []
+        if block.names in self._without:
             return []
         if len(self._of) > _REMEMBERED:
             self._of.clear()
@@ -114,12 +118,15 @@ class Checks:
                     self.worst[name] = self.worst.get(name, 0) + 1
                     quality = "bad" if bad else "suspect"
                     verdicts.append((row, Verdict(name, str(at_ns), value, quality, bad + suspect)))
+        if len(self._without) < _WITHOUT and not any(map(self._of.get, block.names)):
+            self._without.add(block.names)
         verdicts.sort(key=lambda item: item[0])
         return [verdict for _, verdict in verdicts]
 
     def forget(self) -> None:
         """Types have changed: look again at what they declare. The checks begin anew."""
         self._of.clear()
+        self._without.clear()
 
     def _series(self, name: str) -> "_Series | None":
         if name not in self._of:
