@@ -99,7 +99,9 @@ class FakeView:
         self._ask("last")
         return Last(17, Block.of([("R80711.power", T0_NS, 812.5), ("R80711.p@estimated", T0_NS, 0.9, 0.1)]))
 
-    def history(self, series: Sequence[str], from_ns: int, to_ns: int, points: int) -> History:
+    def history(
+        self, series: Sequence[str], from_ns: int, to_ns: int, points: int | None, thin: str = "minmax"
+    ) -> History:
         self._ask("history", list(series), from_ns, to_ns, points)
         at = T0_NS + np.arange(3) * 600 * 10**9
         std = np.array([0.1, np.nan, 0.3])

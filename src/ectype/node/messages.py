@@ -7,9 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
+from ectype.series.clock import How as How
 from ectype.values.block import Block, Float64s, Int64s
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+Thin = Literal["minmax", "m4"]
+THIN: tuple[Thin, ...] = ("minmax", "m4")
+HOWS: tuple[How, ...] = ("last", "mean", "min", "max", "count")
 
 
 @final

@@ -7,6 +7,8 @@ is checked for pages, feeds, exports and error texts alike.
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, cast, final
 
+import numpy as np
+
 from ectype import __version__
 from ectype.collab.room import Seat
 from ectype.errors import Invalid, NotFound, Refused
@@ -31,20 +33,24 @@ from ectype.node.messages import (
     RelationshipRow,
     Relationships,
     SpaceInfo,
+    Thin,
     TwinRow,
     Twins,
 )
 from ectype.node.write import Draft
-from ectype.series.downsample import min_max
+from ectype.series.clock import How, on_clock, ticks
+from ectype.series.downsample import m4, min_max
 from ectype.trust.access import EverybodyMayAll, Principal, Verb, demand
 from ectype.trust.merkle import leaf_hash
-from ectype.values.block import Block
+from ectype.values.block import Block, Float64s, Int64s
 
 if TYPE_CHECKING:
     from ectype.node.node import Node
 
 _ENTRIES_AT_ONCE = 1000
 _SERIES_AT_ONCE = 256
+_ROWS_AT_ONCE = 5_000_000
+_THIN = {"minmax": min_max, "m4": m4}
 
 
 @final
@@ -153,22 +159,51 @@ class View:
                 rows.append((name, at_ns, value) if std is None else (name, at_ns, value, std))
         return Last(history.size, Block.of(rows))
 
-    def history(self, series: Sequence[str], from_ns: int, to_ns: int, points: int) -> History:
-        """Series from `from_ns` to `to_ns` inclusive, each in at most about `points` samples, no peak lost."""
+    def history(
+        self, series: Sequence[str], from_ns: int, to_ns: int, points: int | None, thin: Thin = "minmax"
+    ) -> History:
+        """Series from `from_ns` to `to_ns` inclusive, each in at most about `points` samples, no peak lost; with
+        points None every sample, as long as there are not too many.
+        """
         if not series:
             raise Invalid("no series was asked for; add series=TWIN.PROPERTY")
         if len(series) > _SERIES_AT_ONCE:
             raise Invalid(f"{len(series)} series at once; at most {_SERIES_AT_ONCE}")
         if from_ns > to_ns:
             raise Invalid("'from' is later than 'to'")
-        if points < 2:
+        if points is not None and points < 2:
             raise Invalid("a curve needs at least 2 points")
         columns: list[HistoryColumns] = []
         for name in series:
             self._demand_series(name)
-            samples = min_max(self._node.history.range(name, from_ns, to_ns), points)
+            samples = self._node.history.range(name, from_ns, to_ns)
+            if points is not None:
+                samples = _THIN[thin](samples, points)
             columns.append(HistoryColumns(name, samples.at_ns, samples.value, samples.std))
+            if sum(len(column.at_ns) for column in columns) > _ROWS_AT_ONCE:
+                raise Invalid(
+                    f"more than {_ROWS_AT_ONCE} samples at once; ask for less time, or with points= or every="
+                )
         return History(self._node.history.size, tuple(columns))
+
+    def ticks(self, from_ns: int, to_ns: int, every_ns: int) -> Int64s:
+        """The ticks of a clock from `from_ns` to `to_ns`, as far as there are samples of anything."""
+        if from_ns > to_ns:
+            raise Invalid("'from' is later than 'to'")
+        span = self.span()
+        if span is None:
+            return np.empty(0, np.int64)
+        return ticks(max(from_ns, span[0] - every_ns + 1), min(to_ns, span[1] + every_ns - 1), every_ns)
+
+    def on_clock(self, series: str, at_ns: Int64s, every_ns: int, how: How, max_age_ns: int) -> Float64s:
+        """[k] what a series was at, or did from, each tick at_ns [k] of one clock (`series/clock.py`)."""
+        self._demand_series(series)
+        if not len(at_ns):
+            return np.empty(0)
+        early = max_age_ns if how == "last" else 0
+        late = 0 if how == "last" else every_ns - 1
+        samples = self._node.history.range(series, int(at_ns[0]) - early, int(at_ns[-1]) + late)
+        return on_clock(samples, at_ns, every_ns, how, max_age_ns)
 
     def span(self) -> tuple[int, int] | None:
         """The first and the last instant that any series has a sample of."""

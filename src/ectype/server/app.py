@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from ectype.server import event_routes, feed, history, log, push, rooms, sources, space, twins
+from ectype.server import event_routes, feed, grafana, history, log, push, rooms, sources, space, twins
 from ectype.server.adt.door import Door
 from ectype.server.auth import Views
 from ectype.server.errors import http_exception
@@ -28,7 +28,7 @@ def create_app(views: Views, *, allowed_hosts: Collection[str], static: Path | N
     static: the folder of the built page; None, or one without index.html: a page that says how to build it.
     """
     gate = Gate(views)
-    areas = (space, sources, push, event_routes, twins, history, log, feed, rooms)
+    areas = (space, sources, push, event_routes, twins, history, grafana, log, feed, rooms)
     routes = [route for area in areas for route in area.routes(gate)]
     return Starlette(
         routes=[*routes, page_route(views, static)],

@@ -1,17 +1,29 @@
 """Numbers over time: the newest, the past, the expected, and what was alarming. Columns in, JSON columns out."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false
+
+import asyncio
+from collections.abc import Sequence
+
 import numpy as np
+import pyarrow as pa
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from ectype.errors import Invalid
+from ectype.node.messages import HOWS, THIN, History, How
 from ectype.node.view import View
 from ectype.server.gate import Gate, json_response
 from ectype.server.query import NS_PER_MS, Query
+from ectype.server.tables import Form, form_of, instants, table_response
 from ectype.values.block import Float64s, Int64s
 
 _MOST_SERIES = 256
 _MOST_POINTS = 100_000
+_MOST_CELLS = 5_000_000
+_HOLD_NS = 86_400 * 10**9  # a value is held for a day unless somebody says otherwise
 _ALL_TIME_NS = 2**63 - 1
 
 
@@ -43,13 +55,17 @@ async def _last(request: Request, view: View) -> Response:
 
 
 async def _history(request: Request, view: View) -> Response:
-    query = Query(request.query_params, "series", "from", "to", "points")
-    history = view.history(
-        query.texts("series", _MOST_SERIES),
-        query.instant_ns("from", default=-_ALL_TIME_NS),
-        query.instant_ns("to", default=_ALL_TIME_NS),
-        query.integer("points", 2, _MOST_POINTS, default=800),
-    )
+    query = Query(request.query_params, "series", "from", "to", "points", "thin", "every", "how", "max_age", "format")
+    form = form_of(request, query.text("format", 40))
+    names = query.texts("series", _MOST_SERIES)
+    from_ns = query.instant_ns("from", default=-_ALL_TIME_NS)
+    to_ns = query.instant_ns("to", default=_ALL_TIME_NS)
+    every_ns = query.duration_ns("every")
+    if every_ns is not None:
+        return await _clocked(query, view, form, names, from_ns, to_ns, every_ns)
+    history = view.history(names, from_ns, to_ns, _points(query), query.choice("thin", THIN, "minmax"))
+    if form != "json":
+        return table_response(_long(history), form)
     series = {
         column.series: {
             "t": milliseconds(column.at_ns),
@@ -59,6 +75,46 @@ async def _history(request: Request, view: View) -> Response:
         for column in history.columns
     }
     return json_response({"size": history.size, "series": series})
+
+
+async def _clocked(
+    query: Query, view: View, form: Form, names: Sequence[str], from_ns: int, to_ns: int, every_ns: int
+) -> Response:
+    """Series beside each other at the ticks of one clock."""
+    how: How = query.choice("how", HOWS, "last")
+    max_age_ns = query.duration_ns("max_age") or _HOLD_NS
+    at_ns = view.ticks(from_ns, to_ns, every_ns)
+    if len(at_ns) * len(names) > _MOST_CELLS:
+        raise Invalid(f"{len(at_ns)} ticks of {len(names)} series are more than {_MOST_CELLS} values; ask for fewer")
+    columns: dict[str, Float64s] = {}
+    for name in names:
+        columns[name] = view.on_clock(name, at_ns, every_ns, how, max_age_ns)
+        await asyncio.sleep(0)  # others have their turn between two series
+    if form == "json":
+        return json_response({"t": milliseconds(at_ns), "series": {k: v.tolist() for k, v in columns.items()}})
+    table = pa.table({"at": instants(at_ns), **{name: pa.array(v, from_pandas=True) for name, v in columns.items()}})
+    return table_response(table, form)
+
+
+def _points(query: Query) -> int | None:
+    return None if query.text("points", 20) == "all" else query.integer("points", 2, _MOST_POINTS, default=800)
+
+
+def _long(history: History) -> pa.Table:
+    """series, at, value, std: a row a sample."""
+    columns = history.columns
+    at_ns = np.concatenate([c.at_ns for c in columns])
+    value = np.concatenate([c.value for c in columns])
+    std = np.concatenate([np.full(len(c.at_ns), np.nan) if c.std is None else c.std for c in columns])
+    which = np.repeat(np.arange(len(columns), dtype=np.int32), [len(c.at_ns) for c in columns])
+    return pa.table(
+        {
+            "series": pa.DictionaryArray.from_arrays(pa.array(which), pa.array([c.series for c in columns])),
+            "at": instants(at_ns),
+            "value": pa.array(value, from_pandas=True),
+            "std": pa.array(std, from_pandas=True),
+        }
+    )
 
 
 async def _forecast(request: Request, view: View) -> Response:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import final
+from typing import TypeVar, final
 
 from starlette.datastructures import QueryParams
 
@@ -12,6 +12,18 @@ from ectype.errors import Invalid
 NS_PER_MS = 1_000_000
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _MOST_MS = (2**63 - 1) // NS_PER_MS
+_UNITS = {
+    "ns": 1,
+    "us": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "min": 60 * 10**9,
+    "h": 3600 * 10**9,
+    "d": 86_400 * 10**9,
+}
+_DURATION = re.compile(rf"([0-9]{{1,18}})\s*({'|'.join(sorted(_UNITS, key=len, reverse=True))})")
+_Option = TypeVar("_Option", bound=str)
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)$")
 
 
@@ -56,6 +68,27 @@ class Query:
     def optional_integer(self, name: str, low: int, high: int) -> int | None:
         """The same, or None when it is not there."""
         return None if name not in self._params else self.integer(name, low, high)
+
+    def choice(self, name: str, options: Sequence[_Option], default: _Option) -> _Option:
+        """One of `options`."""
+        text = self._one(name)
+        if text is None:
+            return default
+        for option in options:
+            if text == option:
+                return option
+        raise Invalid(f"{name}={text[:80]!r} is none of {', '.join(options)}")
+
+    def duration_ns(self, name: str) -> int | None:
+        """A length of time like 500ms, 10s, 15min, 1h or 1d, or None when it is not there."""
+        text = self._one(name)
+        if text is None:
+            return None
+        found = _DURATION.fullmatch(text)
+        length = int(found[1]) * _UNITS[found[2]] if found else 0
+        if not 0 < length < 2**62:
+            raise Invalid(f"{name}={text[:80]!r} is no length of time; write one like 500ms, 10s, 15min, 1h or 1d")
+        return length
 
     def flag(self, name: str) -> bool:
         """1 or 0; false when it is not there."""
