@@ -193,7 +193,7 @@ class View:
         span = self.span()
         if span is None:
             return np.empty(0, np.int64)
-        return ticks(max(from_ns, span[0] - every_ns + 1), min(to_ns, span[1] + every_ns - 1), every_ns)
+        return ticks(max(from_ns, span[0] - every_ns + 1), min(to_ns, span[1]), every_ns)
 
     def on_clock(self, series: str, at_ns: Int64s, every_ns: int, how: How, max_age_ns: int) -> Float64s:
         """[k] what a series was at, or did from, each tick at_ns [k] of one clock (`series/clock.py`)."""
