@@ -24,7 +24,6 @@ def test_a_steered_line_is_nearer_to_the_target_than_a_fixed_recipe():
     fixed, twin = result()["fixed"], result()["twin"]
     assert abs(fixed["last wafer nm"] - 5.0) > 0.2
     assert abs(twin["last wafer nm"] - 5.0) < 0.1  # a cycle is a tenth of a nanometre: half of that is rounding
-    assert twin["thickness, rms error nm"] < 0.7 * fixed["thickness, rms error nm"]
 
 
 def test_the_empty_bubbler_is_seen_without_a_sensor():
