@@ -16,27 +16,31 @@ from ectype.estimate.trace import trace
 
 
 @functools.cache
-def result():
-    return report(wafers=6, seed=3)
+def results():
+    return [report(wafers=6, seed=seed) for seed in (1, 2)]
 
 
 def test_a_steered_line_is_nearer_to_the_target_than_a_fixed_recipe():
-    fixed, twin = result()["fixed"], result()["twin"]
-    assert abs(fixed["last wafer nm"] - 5.0) > 0.2
-    assert abs(twin["last wafer nm"] - 5.0) < 0.1  # a cycle is a tenth of a nanometre: half of that is rounding
+    """Six wafers, so the bubbler loses much from one to the next; whole cycles alone are off by up to 0.05 nm."""
+    rms = {name: [r[name]["thickness, rms error nm"] for r in results()] for name in ("fixed", "twin")}
+    assert np.mean(rms["twin"]) < 0.6 * np.mean(rms["fixed"])
+    for result in results():
+        assert abs(result["twin"]["last wafer nm"] - 5.0) < 0.5 * abs(result["fixed"]["last wafer nm"] - 5.0)
 
 
 def test_the_empty_bubbler_is_seen_without_a_sensor():
-    rows = np.array(result()["delivery Pa/s: true, believed, std"])
-    assert rows[0, 0] > 38
-    assert rows[-1, 0] < 22
-    assert (np.abs(rows[:, 1] - rows[:, 0]) < 4 * rows[:, 2]).all()
+    for result in results():
+        rows = np.array(result["delivery Pa/s: true, believed, std"])
+        assert rows[0, 0] > 38
+        assert rows[-1, 0] < 22
+        assert (np.abs(rows[:, 1] - rows[:, 0]) < 4 * rows[:, 2]).all()
 
 
 def test_the_twin_is_as_sure_of_the_thickness_as_it_should_be():
-    told = result()["twin's thickness"]
-    assert told["rms error nm"] < 0.002
-    assert 1.2 < told["NEES of thickness, delivery, growth (3 is honest)"] < 5.5  # 12 wafers: chi-square, 99.9 %
+    """24 wafers: the mean of 24 chi-squares of 3 degrees is in 1.6 to 4.9 but for one time in a thousand."""
+    assert all(result["twin's thickness"]["rms error nm"] < 0.002 for result in results())
+    nees = [result["twin's thickness"]["NEES of thickness, delivery, growth (3 is honest)"] for result in results()]
+    assert 1.6 < np.mean(nees) < 4.9
 
 
 def test_growth_limits_itself_and_a_short_purge_grows_beyond():
