@@ -37,7 +37,7 @@ def serving(space: Path) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
 
 
 class Device:
-    """Publishes numbers as fast as they are acknowledged and remembers which were."""
+    """Publishes numbers as fast as they are acknowledged and remembers which were; all of it in the client's thread."""
 
     def __init__(self, port: int, first: int) -> None:
         self.acknowledged: set[int] = set()
@@ -46,14 +46,14 @@ class Device:
         self._next = first
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="device")
         self._client.max_inflight_messages_set(50)
+        self._client.on_connect = self._begin
         self._client.on_publish = self._acknowledge
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        with self._lock:
-            for _ in range(50):
-                self._send()
 
-    _lock = threading.RLock()
+    def _begin(self, client: object, userdata: object, flags: object, reason: object, properties: object) -> None:
+        for _ in range(50):
+            self._send()
 
     def _send(self) -> None:
         at_s = T0_NS // 10**9 + self._next
@@ -62,11 +62,10 @@ class Device:
         self._next += 1
 
     def _acknowledge(self, client: object, userdata: object, mid: int, reason: object, properties: object) -> None:
-        with self._lock:
-            self.acknowledged.add(self._numbers[mid])
-            if len(self.acknowledged) >= 200:
-                self.enough.set()
-            self._send()
+        self.acknowledged.add(self._numbers[mid])
+        if len(self.acknowledged) >= 200:
+            self.enough.set()
+        self._send()
 
     def close(self) -> int:
         """The next number that nobody has sent."""
