@@ -117,7 +117,8 @@ def publish(port: int, count: int, rate: float, sent: list[float]) -> None:
         if wait > 0:
             time.sleep(wait)
         sent[number] = time.perf_counter()
-        client.publish(TOPIC, str(number), qos=1)
+        last = client.publish(TOPIC, str(number), qos=1)
+    last.wait_for_publish(30)  # acknowledged, and so all before it sent: a disconnect drops what is still queued
     client.disconnect()
     client.loop_stop()
 
