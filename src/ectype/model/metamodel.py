@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from ectype.model.units import UNITS
-
 
 @final
 @dataclass(frozen=True, slots=True)
 class Prop:
-    """A property of a class. kind: string, words, boolean, integer, value, word (one of `allowed`), id or element."""
+    """A property of a class.
+
+    kind: string, words, boolean, integer, value, word (one of `allowed`), id, element; of extensions also
+    duration, numeric, unit, iri. unique: the property by which the values differ. distinct: a value that siblings do
+    not share. older: may its elements be in an older version of DTDL?
+    """
 
     kind: str
     least: int = 0
@@ -24,6 +27,11 @@ class Prop:
     unique: str = ""
     implied: str = ""
     standard: bool = False
+    pattern: str = ""
+    lowest: int | None = None
+    highest: int | None = None
+    distinct: bool = False
+    older: bool = True
 
 
 @final
@@ -39,6 +47,7 @@ class Version:
     extends_count: int
     array_in_property: bool
     recursive: bool
+    terms: frozenset[str]
 
 
 _CONTENTS = ("Command", "Component", "Property", "Relationship", "Telemetry")
@@ -46,8 +55,16 @@ _COMPLEX = ("Array", "Enum", "Map", "Object")
 _OLD = ["boolean", "date", "dateTime", "double", "duration", "float", "integer", "long", "string", "time"]
 _NEW = ["byte", "bytes", "decimal", "short", "unsignedByte", "unsignedInteger", "unsignedLong", "unsignedShort", "uuid"]
 GEOSPATIAL = frozenset(["point", "lineString", "polygon", "multiPoint", "multiLineString", "multiPolygon"])
-_LATER = "ApparentEnergy ApparentPower Concentration EnergyRate ReactiveEnergy ReactivePower RelativeDensity Scalar"
-SEMANTIC = UNITS.keys() | set(_LATER.split())
+ABSTRACT = frozenset(
+    [
+        *("Entity", "NamedEntity", "Content", "CommandPayload", "CommandType", "LatentType", "NamedLatentType"),
+        *("Schema", "ComplexSchema", "PrimitiveSchema", "NumericSchema", "TemporalSchema", "Unit", "UnitAttribute"),
+        *("Boolean", "Date", "DateTime", "Double", "Duration", "Float", "Integer", "Long", "String", "Time"),
+    ]
+)
+"""Classes that have a name but no element of which is written in a model."""
+_OTHER_TERMS = "languageMajorVersion synchronous asynchronous"
+_UNITS_OF_2 = "baseUnit bottomUnit topUnit prefix exponent symbol unit"
 _UNITLESS = 1 << 30
 
 
@@ -70,14 +87,14 @@ def _version(number: int) -> Version:
             **base,
             "contents": Prop("element", 0, many, classes=_CONTENTS, unique="name"),
             "extends": Prop("element", 0, 2 if number == 2 else 1024, classes=("Interface",)),
-            "schemas": Prop("element", 0, many, classes=_COMPLEX),
+            "schemas": Prop("element", 0, many, classes=_COMPLEX, older=False),
         },
         "Command": {
             **base,
             "name": name,
             "commandType": Prop("word", allowed=("synchronous", "asynchronous")),
-            "request": Prop("element", classes=(request,), implied=request),
-            "response": Prop("element", classes=(response,), implied=response),
+            "request": Prop("element", classes=(request,), implied=request, older=False),
+            "response": Prop("element", classes=(response,), implied=response, older=False),
         },
         "Component": {**base, "name": name, "schema": Prop("element", 1, classes=("Interface",))},
         "Property": {**named, "writable": flag},
@@ -85,7 +102,7 @@ def _version(number: int) -> Version:
             **base,
             "name": name,
             "minMultiplicity": Prop("integer"),
-            "maxMultiplicity": Prop("integer"),
+            "maxMultiplicity": Prop("integer", lowest=1, highest=500 if number == 2 else None),
             "properties": Prop("element", 0, many, classes=("Property",), unique="name"),
             "target": Prop("id"),
             "writable": flag,
@@ -102,13 +119,14 @@ def _version(number: int) -> Version:
                 classes=("EnumValue",),
                 unique="name",
                 implied="EnumValue",
+                older=False,
             ),
         },
         "EnumValue": {**base, "name": name, "enumValue": Prop("value", 1)},
         "Map": {
             **base,
-            "mapKey": Prop("element", 1, classes=("MapKey",), implied="MapKey"),
-            "mapValue": Prop("element", 1, classes=("MapValue",), implied="MapValue"),
+            "mapKey": Prop("element", 1, classes=("MapKey",), implied="MapKey", older=False),
+            "mapValue": Prop("element", 1, classes=("MapValue",), implied="MapValue", older=False),
         },
         "MapKey": {**base, "name": name, "schema": Prop("word", 1, allowed=("string",))},
         "MapValue": named,
@@ -121,21 +139,25 @@ def _version(number: int) -> Version:
                 classes=("Field",),
                 unique="name",
                 implied="Field",
+                older=False,
             ),
         },
         "Field": named,
         request: payload,
         response: payload,
     }
+    primitives = frozenset(_OLD if number < 4 else _OLD + _NEW)
+    terms = {key for table in classes.values() for key in table} | primitives | GEOSPATIAL | ABSTRACT | set(classes)
     return Version(
         number,
         classes,
-        frozenset(_OLD if number < 4 else _OLD + _NEW),
+        primitives,
         8 if number == 4 else 5,
         12 if number == 4 else 10,
         1 << 30 if number == 2 else 1024,
         number > 2,
         number > 3,
+        frozenset(terms | set(_OTHER_TERMS.split()) | set(_UNITS_OF_2.split() if number == 2 else [])),
     )
 
 

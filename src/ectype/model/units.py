@@ -1,4 +1,4 @@
-"""The semantic types of DTDL v2 (QuantitativeTypes v1) and the units each can be told in."""
+"""The quantities of DTDL and the units each can be told in: v2 by itself, v3 and v4 by QuantitativeTypes."""
 
 from collections.abc import Mapping
 
@@ -60,3 +60,57 @@ UNITS: Mapping[str, frozenset[str]] = {
         "VolumeFlowRate": "litrePerSecond millilitrePerSecond litrePerHour millilitrePerHour",
     }.items()
 }
+
+_VOLT_AMPERE = ("millivoltAmpere", "voltAmpere", "kilovoltAmpere", "megavoltAmpere", "gigavoltAmpere")
+_SHARES = frozenset(
+    ["unity", "percent", "partsPerMillion", "partsPerBillion", "partsPerTrillion", "partsPerQuadrillion"]
+)
+_MORE = {
+    "ChargeUnit": "ampereHour milliampereHour",
+    "CurrentUnit": "kiloampere",
+    "DensityUnit": "microgramPerCubicMetre milligramPerCubicMetre",
+    "EnergyUnit": "britishThermalUnit gigawattHour kiloBritishThermalUnit megawattHour milliwattHour terawattHour "
+    "wattHour",
+    "FrequencyUnit": "millihertz",
+    "MagneticInductionUnit": "gauss",
+    "MassUnit": "massPound",
+    "MassFlowRateUnit": "massPoundPerHour",
+    "PowerUnit": "britishThermalUnitPerHour gigajoulePerHour joulePerHour joulePerSecond "
+    "kiloBritishThermalUnitPerHour kilojoulePerHour kilojoulePerSecond megajoulePerHour tonOfRefrigeration",
+    "PressureUnit": "decapascal hectopascal",
+    "VolumeFlowRateUnit": "cubicFootPerMinute cubicMetrePerHour cubicMetrePerMinute cubicMetrePerSecond "
+    "gallonPerHour gallonPerMinute litrePerMinute millilitrePerMinute",
+}
+
+ALIASES: Mapping[str, str] = {
+    "Concentration": "Unitless",
+    "Distance": "LengthUnit",
+    "ElectricCharge": "ChargeUnit",
+    "EnergyRate": "PowerUnit",
+    "Humidity": "DensityUnit",
+    "Latitude": "AngleUnit",
+    "Longitude": "AngleUnit",
+    "Luminosity": "PowerUnit",
+    "RelativeDensity": "Unitless",
+    "RelativeHumidity": "Unitless",
+    "Thrust": "ForceUnit",
+    "TimeSpan": "TimeUnit",
+}
+"""The class of units of a quantity whose class is not named after it."""
+
+LATER: Mapping[str, frozenset[str]] = {
+    name: units | frozenset(_MORE.get(ALIASES.get(name, f"{name}Unit"), "").split()) for name, units in UNITS.items()
+} | {
+    "ApparentEnergy": frozenset(f"{each}Hour" for each in _VOLT_AMPERE[1:]),
+    "ApparentPower": frozenset(_VOLT_AMPERE),
+    "Concentration": _SHARES,
+    "EnergyRate": UNITS["Power"] | frozenset(_MORE["PowerUnit"].split()),
+    "IonizingRadiationDose": frozenset(["gray", "microgray", "milligray", "sievert", "microsievert", "millisievert"]),
+    "Irradiance": frozenset(["wattPerSquareMetre"]),
+    "Radioactivity": frozenset(["becquerel", "kilobecquerel", "megabecquerel", "gigabecquerel"]),
+    "ReactiveEnergy": frozenset(f"{each}ReactiveHour" for each in _VOLT_AMPERE[1:]),
+    "ReactivePower": frozenset(f"{each}Reactive" for each in _VOLT_AMPERE),
+    "RelativeDensity": _SHARES,
+    "RelativeHumidity": _SHARES,
+}
+"""The quantities of QuantitativeTypes v1 and v2 and their units."""
