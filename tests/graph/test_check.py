@@ -100,7 +100,7 @@ def test_this_may_be_written(write: Write) -> None:
         (("relationship.delete", "relationship:t1/zz", {}), NotFound, "no relationship 'zz' of twin 't1'"),
         (put_types()[0], Conflict, "exists already"),
         (("model.put", "model:dtmi:test:X;1", interface("Y")), Invalid, "but its subject names"),
-        (("model.put", "model:dtmi:test:X;1", interface("X", relationship("1"))), Invalid, "is no name"),
+        (("model.put", "model:dtmi:test:X;1", interface("X", relationship("1"))), Invalid, "use letters, digits and _"),
         (
             (
                 "model.put",

@@ -1,6 +1,7 @@
 """The language agrees with the public conformance cases, and nothing makes it fall over."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from ectype.cli.main import dispatch
 from ectype.model import conformance
-from ectype.model.language import check
+from ectype.model.language import Finding, check, located
 from tests.model.making import interface, prop
 
 CASES = Path(__file__).parents[2] / "../shared/data/dtdl-cases-open.jsonl"
@@ -58,3 +59,33 @@ def test_the_command_tells_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "b.json").write_text(json.dumps(interface("B", prop("b", "dtmi:no;1"))))
     assert dispatch(["model", "check", str(tmp_path), "--json"]) == 1
     assert "dtmi:no;1" in capsys.readouterr().out
+
+
+def test_an_error_is_shown_where_it_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = interface("A", prop("good"), prop("bad", "dubble"))
+    text = json.dumps([document], indent=2)
+    (tmp_path / "a.json").write_text(text)
+    assert dispatch(["model", "check", str(tmp_path)]) == 1
+    shown = capsys.readouterr().out.splitlines()
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if "dubble" in each)
+    column = text.splitlines()[line - 1].index('"dubble"') + 1
+    assert shown[0].startswith(f"{tmp_path / 'a.json'}:{line}:{column}: error: ")
+    assert "did you mean 'double'?" in shown[0]
+    assert shown[2].index("^") == shown[1].index('"dubble"')
+
+
+@given(st.recursive(st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=12))
+def test_a_pointer_leads_to_the_value_it_names(value: object) -> None:
+    for indent in (None, 1):
+        text = json.dumps(value, indent=indent)
+        for pointer, inner in pointers("", value):
+            (found,) = located([Finding("", "", "", "", "", pointer, 1)], [text])
+            start = sum(len(line) + 1 for line in text.split("\n")[: found.line - 1]) + found.column - 1
+            assert json.JSONDecoder().raw_decode(text, start)[0] == inner
+
+
+def pointers(here: str, value: object) -> Iterator[tuple[str, object]]:
+    yield here, value
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield from pointers(f"{here}/{str(key).replace('~', '~0').replace('/', '~1')}", inner)

@@ -54,6 +54,7 @@ def test_every_kind_of_content_is_read() -> None:
         {"@type": "Command", "name": "stop", "request": {"name": "in", "schema": "duration"}},
         comment="of tests",
         displayName={"de": "Ding"},
+        **{"@context": ["dtmi:dtdl:context;3", "dtmi:dtdl:extension:quantitativeTypes;1"]},
     )
     speed, heat, feeds, stop = (found.contents[name] for name in ("speed", "heat", "feeds", "stop"))
     assert isinstance(speed, Property)
@@ -87,7 +88,7 @@ def test_schemas_nest_and_have_names() -> None:
             },
         ),
         prop("where", "point"),
-        prop("plain", "dtmi:dtdl:instance:Schema:long;2"),
+        prop("plain", "dtmi:dtdl:instance:Schema:long;3"),
         schemas=[state],
     )
     enum = Enum("integer", {"on": 1, "off": 0})
@@ -145,43 +146,46 @@ def test_a_component_brings_its_interface_inline_or_by_id() -> None:
 
 
 WRONG: list[tuple[list[JSON], str]] = [
-    ([{}], 'a model is an object with "@type": "Interface"'),
-    ([{"@type": "Interface"}], 'has no "@id"'),
-    ([{"@type": "Interface", "@id": "dtmi:a;1"}], 'write "@context"'),
-    ([interface("A", **{"@context": "dtmi:dtdl:context;9"})], "DTDL v9 is not read; use version 2 or 3"),
-    ([{**interface("A"), "@id": "urn:a"}], "is not an identifier like"),
-    ([interface("A"), interface("A")], "is given twice"),
+    ([{}], 'add "@context": "dtmi:dtdl:context;3"'),
+    ([{"@type": "Interface"}], 'add "@context": "dtmi:dtdl:context;3"'),
+    ([{"@context": "dtmi:dtdl:context;3", "@type": "Interface"}], "give it an identifier like"),
+    ([interface("A", **{"@context": "dtmi:dtdl:context;9"})], "use version 2, 3 or 4 of DTDL"),
+    ([{**interface("A"), "@id": "urn:a"}], "write one like dtmi:com:example:Turbine;1"),
+    ([interface("A"), interface("A")], "is defined twice"),
     ([interface("A", prop("p", "dubble"))], "did you mean 'double'?"),
-    ([interface("A", prop("p", "dtmi:test:S;1"))], "is declared nowhere"),
-    ([interface("A", prop("p", None))], "needs a schema"),
-    ([interface("A", prop("p", writeable=True))], "there is no 'writeable' here; did you mean 'writable'?"),
+    ([interface("A", prop("p", "dtmi:test:S;1"))], "is defined nowhere"),
+    ([interface("A", prop("p", None))], "schema 'null': leave it out, or give a value"),
+    ([interface("A", prop("p", writeable=True))], "a Property has no such property; did you mean 'writable'?"),
     ([interface("A", prop("p", writable="yes"))], "must be true or false"),
-    ([interface("A", prop("1p"))], "'1p' is no name"),
-    ([interface("A", {"@type": "Property", "schema": "double"})], "has no name"),
-    ([interface("A", prop("p"), telemetry("p"))], "is declared twice"),
-    ([interface("A", {"@type": "Thing", "name": "p"})], "must name one of Property"),
-    ([interface("A", 7)], "contents[0]: must be an object"),
-    ([interface("A", extends="dtmi:test:B;1")], "is neither given nor known"),
-    ([interface("A", component("c", "B"))], "is neither given nor known"),
+    ([interface("A", prop("1p"))], "name '1p': use letters, digits and _"),
+    ([interface("A", {"@type": "Property", "schema": "double"})], "a Property needs name"),
+    ([interface("A", prop("p"), telemetry("p"))], "is used twice"),
+    ([interface("A", {"@type": "Thing", "name": "p"})], "use Command or Component or Property"),
+    ([interface("A", 7)], "contents '7': write an object"),
+    ([interface("A", extends="dtmi:test:B;1")], "is defined nowhere"),
+    ([interface("A", component("c", "B"))], "is defined nowhere"),
     ([interface("A", extends="dtmi:test:A;1")], "leads in a circle: dtmi:test:A;1 -> dtmi:test:A;1"),
     (
         [interface("A", extends="dtmi:test:B;1"), interface("B", component("c", "A"))],
-        "leads in a circle: dtmi:test:A;1 -> dtmi:test:B;1 -> dtmi:test:A;1",
+        "has itself as a part: dtmi:test:A;1 -> dtmi:test:A;1",
     ),
-    ([interface("A", prop("p")), interface("B", prop("p"), extends="dtmi:test:A;1")], "is inherited from"),
+    (
+        [interface("A", prop("p")), interface("B", prop("p"), extends="dtmi:test:A;1")],
+        "comes from dtmi:test:B;1 and dtmi:test:A;1",
+    ),
     (
         [
             interface("A", prop("p")),
             interface("B", prop("p")),
             interface("C", extends=["dtmi:test:A;1", "dtmi:test:B;1"]),
         ],
-        "inherits 'p' from dtmi:test:A;1 and dtmi:test:B;1",
+        "comes from dtmi:test:A;1 and dtmi:test:B;1",
     ),
-    ([interface("A", relationship("r", maxMultiplicity=-1))], "must be a whole number"),
-    ([interface("A", prop("p", displayName=7))], "must be a text"),
+    ([interface("A", relationship("r", maxMultiplicity=-1))], "must be 1 or more"),
+    ([interface("A", prop("p", displayName=7))], "write a text"),
     ([interface("A", description="x" * 600)], "600 characters are more than 512"),
-    ([interface("A", prop("p", {"@type": "Array", "elementSchema": "int"}))], "'int' is no schema"),
-    ([interface("A", prop("p", {"@type": "Enum", "enumValues": []}))], 'needs a "valueSchema"'),
+    ([interface("A", prop("p", {"@type": "Array", "elementSchema": "int"}))], "elementSchema 'int': is neither"),
+    ([interface("A", prop("p", {"@type": "Enum", "enumValues": []}))], "a Enum needs valueSchema"),
     (
         [
             interface(
@@ -189,7 +193,7 @@ WRONG: list[tuple[list[JSON], str]] = [
                 prop("p", {"@type": "Enum", "valueSchema": "string", "enumValues": [{"name": "a", "enumValue": 1}]}),
             )
         ],
-        "must be of the schema string",
+        "must be of string",
     ),
     (
         [
@@ -198,7 +202,7 @@ WRONG: list[tuple[list[JSON], str]] = [
                 "@context": "dtmi:dtdl:context;2",
             }
         ],
-        "DTDL v2 has no arrays in properties",
+        "v2 has no arrays in properties",
     ),
 ]
 
@@ -209,26 +213,27 @@ def test_what_is_wrong_is_named_with_the_way_out(documents: list[JSON], text: st
 
 
 def test_all_problems_are_told_at_once() -> None:
-    found = faults_of(interface("A", prop("p", "dubble"), prop("q", writable=1)), interface("B", extends="dtmi:x;1"))
-    assert len(found) == 3
-    assert found[0].startswith("dtmi:test:A;1: contents 'p': ")
+    found = faults_of(interface("A", prop("p", "dubble"), prop("q", writable=1)), interface("B", displayName=1))
+    assert len(found) >= 3
+    assert found[0].startswith("dtmi:test:A;1/p: schema 'dubble': ")
 
 
 def test_a_schema_nested_without_end_is_refused() -> None:
     schema: JSON = "double"
     for _ in range(200):
         schema = {"@type": "Array", "elementSchema": schema}
-    assert "nest more than 8 deep" in faults_of(interface("A", prop("p", schema)))[0]
+    assert "nested too deep" in faults_of(interface("A", prop("p", schema)))[0]
 
 
 def test_a_long_chain_of_extends_is_refused_not_followed_to_a_crash() -> None:
     chain: list[JSON] = [interface(f"M{k}", extends=f"dtmi:test:M{k + 1};1") for k in range(3000)]
-    assert "more than 10 deep" in faults_of(*chain, interface("M3000"))[0]
+    assert "goes 3000 deep; go at most 10" in faults_of(*chain, interface("M3000"))[0]
 
 
 def test_an_unread_extension_may_bring_terms_of_its_own() -> None:
-    document = interface("A", prop("p", colour="red"))
-    document["@context"] = ["dtmi:dtdl:context;3", "dtmi:dtdl:extension:annotation;1"]
+    red = {"@type": ["Property", "Coloured"], "name": "p", "schema": "double", "colour": "red"}
+    document = interface("A", red)
+    document["@context"] = ["dtmi:dtdl:context;3", "dtmi:acme:colours;1"]
     assert "p" in parse([document]).interface("dtmi:test:A;1").contents
 
 
@@ -296,9 +301,9 @@ def test_published_cases_of_values_agree() -> None:
     judged = 0
     for line in path.read_text().splitlines():
         case = json.loads(line)
-        if case["dtdl"] in (2, 3) and case.get("core") and case["valid"]:
+        if case.get("core") and case["valid"]:
             judged += agrees_with_instances(case)
-    assert judged > 150
+    assert judged > 400
 
 
 def agrees_with_instances(case: dict[str, Any]) -> int:
@@ -309,6 +314,8 @@ def agrees_with_instances(case: dict[str, Any]) -> int:
         try:
             value = json.loads(instance["submit"])
         except ValueError:
+            continue
+        if instance["submit"] == "-0":  # which of the two zeros it was is not kept by any JSON reader
             continue
         schema = schema_of(instance["subject"], case)
         if schema is not None:
@@ -325,3 +332,29 @@ def schema_of(subject: str, case: dict[str, Any]) -> Any:
         if subject in interface_.schemas:
             return interface_.schemas[subject]
     return None
+
+
+def test_a_resolver_is_asked_for_what_is_missing_and_only_for_that() -> None:
+    asked: list[list[str]] = []
+
+    def answer(ids: list[str]) -> list[JSON]:
+        asked.append(ids)
+        return [interface("C", prop("c"))] if ids == ["dtmi:test:C;1"] else [interface("B", extends="dtmi:test:C;1")]
+
+    known = parse([interface("K")])
+    models = parse([interface("A", extends=["dtmi:test:B;1", "dtmi:test:K;1"])], known, resolver=answer)
+    assert "c" in models.interface("dtmi:test:A;1").contents
+    assert asked == [["dtmi:test:B;1"], ["dtmi:test:C;1"]]
+    with pytest.raises(InvalidModel, match="is defined nowhere"):
+        parse([interface("A", extends="dtmi:test:B;1")], resolver=lambda ids: [])
+
+
+def test_values_of_a_schema_within_itself_are_checked_to_the_bottom() -> None:
+    node: JSON = {"name": "children", "schema": {"@type": "Array", "elementSchema": "dtmi:test:Tree;1"}}
+    tree: JSON = {"@id": "dtmi:test:Tree;1", "@type": "Object", "fields": [{"name": "v", "schema": "short"}, node]}
+    document = interface("A", prop("tree", "dtmi:test:Tree;1"), schemas=[tree])
+    document["@context"] = "dtmi:dtdl:context;4"
+    schema = parse([document]).interface("dtmi:test:A;1").schemas["dtmi:test:Tree;1"]
+    assert not list(faults(schema, {"v": 1, "children": [{"v": 2, "children": []}]}))
+    (found,) = faults(schema, {"v": 1, "children": [{"v": 2, "children": [{"v": 40_000}]}]})
+    assert found.path == "children[0].children[0].v"

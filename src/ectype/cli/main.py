@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "certify": ("ectype.cli.certify", "can anybody tell a twin from its original? A test with controls"),
     "bind": ("ectype.cli.bind", "look at what comes in, and propose bindings, types and twins"),
     "model check": ("ectype.cli.model_check", "tell what is wrong with types written in DTDL"),
+    "model show": ("ectype.cli.model_show", "draw the tree of a type"),
+    "model emit": ("ectype.cli.model_emit", "print the DTDL of a type written as a Python class"),
     "history": ("ectype.cli.history", "series of a running node as CSV, Arrow or Parquet"),
     "log verify": ("ectype.cli.log_verify", "check every byte, signature and hash of a space"),
     "log prove": ("ectype.cli.log_prove", "make, or check, a proof that an entry is in a log"),

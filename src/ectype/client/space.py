@@ -98,6 +98,17 @@ class Space:
         """The names of all series, sorted."""
         return sorted(self.last())
 
+    def models(self) -> list[Any]:
+        """The DTDL documents of all types of the space."""
+        path: str | None = "/models?includeModelDefinition=true&api-version=2023-10-31"
+        found: list[Any] = []
+        while path:
+            page = json.loads(self._get(path))
+            found.extend(each["model"] for each in page["value"])
+            after = urllib.parse.urlsplit(page.get("nextLink") or "")
+            path = f"{after.path}?{after.query}" if after.path else None
+        return found
+
     def _get(self, path: str) -> bytes:
         request = urllib.request.Request(self._url + path)  # noqa: S310 - http and https only, see __init__
         if self._token is not None:

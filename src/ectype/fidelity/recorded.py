@@ -22,15 +22,20 @@ def load_behaviour(name: str) -> type[Behaviour]:
     where, _, what = name.rpartition(":")
     if not where:
         raise Misconfigured(f"'{name}' names no behaviour; write package.module:Class or file.py:Class")
-    try:
-        module = _from_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
-    except (ImportError, OSError) as error:
-        raise Misconfigured(f"'{where}' cannot be imported: {error}") from error
+    module = import_named(where)
     found = getattr(module, what, None)
     if not _is_behaviour(found):
         there = [n for n, v in vars(module).items() if _is_behaviour(v)]
         raise Misconfigured(f"{where} has no behaviour '{what}'; it has: {', '.join(there) or 'none'}")
     return found
+
+
+def import_named(where: str) -> ModuleType:
+    """The module `package.module` or `path/to/file.py`. Runs it: it is code. Raises Misconfigured."""
+    try:
+        return _from_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+    except (ImportError, OSError) as error:
+        raise Misconfigured(f"'{where}' cannot be imported: {error}") from error
 
 
 def events_of(

@@ -1,6 +1,6 @@
 """What may exist: types written in DTDL, and whether a value, a twin or a reading conforms to its type.
 
-Pure and usable alone: JSON in, frozen dataclasses out. The language is DTDL v2 and v3
+Pure and usable alone: JSON in, frozen dataclasses out. The language is DTDL v2, v3 and v4
 (https://azure.github.io/opendigitaltwins-dtdl/).
 """
 
@@ -8,9 +8,10 @@ from ectype.model.conform import Fault, check_value, faults
 from ectype.model.dtmi import check_dtmi
 from ectype.model.instance import check_properties, check_relationship, check_telemetry
 from ectype.model.interface import Command, Component, Content, Interface, Property, Relationship, Telemetry
+from ectype.model.language import Finding
 from ectype.model.models import Models
-from ectype.model.parse import InvalidModel, Problem, parse
-from ectype.model.schema import JSON, Array, Enum, Field, Map, Object, Primitive, Schema
+from ectype.model.parse import InvalidModel, parse
+from ectype.model.schema import JSON, Array, Enum, Field, Map, Object, Primitive, Recursive, Schema
 
 __all__ = [
     "JSON",
@@ -21,14 +22,15 @@ __all__ = [
     "Enum",
     "Fault",
     "Field",
+    "Finding",
     "Interface",
     "InvalidModel",
     "Map",
     "Models",
     "Object",
     "Primitive",
-    "Problem",
     "Property",
+    "Recursive",
     "Relationship",
     "Schema",
     "Telemetry",

@@ -1,7 +1,7 @@
 """Does a JSON value conform to a schema?
 
-Follows the DTDL v3 specification, section Schemas: numbers have JSON's form and their width's range,
-times are RFC 3339, durations ISO 8601, geospatial values GeoJSON (RFC 7946).
+Follows the DTDL v3 and v4 specifications, section Schemas: numbers have JSON's form and their width's range,
+times are RFC 3339, durations ISO 8601, bytes base64 (RFC 4648), geospatial values GeoJSON (RFC 7946).
 """
 
 import math
@@ -12,7 +12,7 @@ from datetime import date
 from typing import final
 
 from ectype.errors import Invalid
-from ectype.model.schema import JSON, Array, Enum, Map, Object, Primitive, Schema
+from ectype.model.schema import JSON, Array, Enum, Map, Object, Primitive, Recursive, Schema
 from ectype.model.suggest import suggest
 
 _FLOAT_MAX = 3.4028234663852886e38
@@ -29,7 +29,29 @@ _DURATION = re.compile(
 _MAP_KEY = re.compile(r"[A-Za-z](?:[A-Za-z0-9_]{0,510}[A-Za-z0-9])?", re.ASCII)
 # How deep GeoJSON nests its coordinates: a position is a list of numbers, depth 1.
 _DEPTH = {"point": 1, "lineString": 2, "multiPoint": 2, "polygon": 3, "multiLineString": 3, "multiPolygon": 4}
+_BITS = {
+    "byte": 8,
+    "short": 16,
+    "integer": 32,
+    "long": 64,
+    "unsignedByte": -8,
+    "unsignedShort": -16,
+    "unsignedInteger": -32,
+    "unsignedLong": -64,
+}
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d*)?", re.ASCII)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _WANTED = {
+    "byte": "a whole number from -128 to 127",
+    "bytes": "bytes in base64",
+    "decimal": 'a decimal number as a text, like "12.50"',
+    "short": "a whole number from -32768 to 32767",
+    "unsignedByte": "a whole number from 0 to 255",
+    "unsignedInteger": "a whole number from 0 to 4294967295",
+    "unsignedLong": "a whole number from 0 to 18446744073709551615",
+    "unsignedShort": "a whole number from 0 to 65535",
+    "uuid": "a UUID like 123e4567-e89b-12d3-a456-426614174000",
     "boolean": "true or false",
     "date": "a date like 2014-03-01",
     "dateTime": "an instant like 2014-03-01T12:00:00Z",
@@ -77,6 +99,8 @@ def faults(schema: Schema, value: JSON, path: str = "") -> Iterator[Fault]:
             known = values.values()
             if isinstance(value, bool) or not isinstance(value, int | str) or value not in known:
                 yield Fault(path, f"{_short(value)} is not one of {', '.join(map(str, list(known)[:12]))}")
+        case Recursive():
+            yield from faults(schema.schema, value, path)
         case Object(fields):
             yield from _object({f.name: f.schema for f in fields}, value, path)
         case Map(_, kept):
@@ -107,13 +131,12 @@ def _object(fields: dict[str, Schema], value: JSON, path: str) -> Iterator[Fault
 
 
 def _primitive(name: str, value: JSON) -> bool:
+    bits = _BITS.get(name)
+    if bits is not None:
+        return _whole(value, bits)
     match name:
         case "boolean":
             return isinstance(value, bool)
-        case "integer":
-            return _whole(value, 32)
-        case "long":
-            return _whole(value, 64)
         case "float" | "double":
             return _number(value, _FLOAT_MAX if name == "float" else math.inf)
         case _ if not isinstance(value, str):
@@ -124,9 +147,15 @@ def _primitive(name: str, value: JSON) -> bool:
             return _DATE.fullmatch(value) is not None and _day(value)
         case "dateTime":
             found = _DATE_TIME.fullmatch(value)
-            return found is not None and _day(found[1])
+            return found is not None and _day(found[1]) and _leaps(value[11:])
         case "time":
-            return _CLOCK_TIME.fullmatch(value) is not None
+            return _CLOCK_TIME.fullmatch(value) is not None and _leaps(value)
+        case "bytes":
+            return _BASE64.fullmatch(value) is not None
+        case "decimal":
+            return _DECIMAL.fullmatch(value) is not None
+        case "uuid":
+            return _UUID.fullmatch(value) is not None
         case "duration":
             return _DURATION.fullmatch(value) is not None
         case _:
@@ -134,7 +163,10 @@ def _primitive(name: str, value: JSON) -> bool:
 
 
 def _whole(value: JSON, bits: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and -(1 << bits - 1) <= value < 1 << bits - 1
+    """Fits a number of so many bits; below 0: without a sign."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return 0 <= value < 1 << -bits if bits < 0 else -(1 << bits - 1) <= value < 1 << bits - 1
 
 
 def _number(value: JSON, limit: float) -> bool:
@@ -144,6 +176,15 @@ def _number(value: JSON, limit: float) -> bool:
         return math.isfinite(value) and abs(float(value)) <= limit
     except OverflowError:  # an integer beyond any double
         return False
+
+
+def _leaps(time: str) -> bool:
+    """A second 60 is in the last minute of a UTC day (RFC 3339, appendix D); most times have none."""
+    if time[6:8] != "60":
+        return True
+    offset = re.search(r"([+-])(\d\d):(\d\d)$", time)
+    east = int(offset[1] + "1") * (int(offset[2]) * 60 + int(offset[3])) if offset else 0
+    return (int(time[:2]) * 60 + int(time[3:5]) - east) % 1440 == 1439
 
 
 def _day(text: str) -> bool:

@@ -214,6 +214,15 @@ EXTENSIONS: Mapping[str, Mapping[str, Supplement]] = {
 }
 
 
+LATER_UNITS: Mapping[str, frozenset[str]] = {
+    name: each.units
+    for each in EXTENSIONS[f"{_X}quantitativeTypes;2"].values()
+    for name in (each.unit_class, f"{each.name}Unit")
+    if each.unit_class
+}
+"""The classes of units by name, and by the names of the quantities told in them."""
+
+
 @cache
 def terms_of(context: str) -> frozenset[str]:
     """The terms and DTMIs that a context gives a meaning to."""

@@ -1,13 +1,18 @@
 """Schemas: the shapes that a value can have."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, final
 
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 """What a JSON text can hold."""
 
-NUMERIC = frozenset({"boolean", "integer", "long", "float", "double"})
+NUMERIC = frozenset(
+    {
+        *("boolean", "integer", "long", "float", "double", "byte", "short"),
+        *("unsignedByte", "unsignedShort", "unsignedInteger", "unsignedLong"),
+    }
+)
 """Primitive schemas whose values are samples of a series (a boolean counts as 0 or 1)."""
 
 PRIMITIVES = (
@@ -21,6 +26,16 @@ PRIMITIVES = (
     "long",
     "string",
     "time",
+    # since v4
+    "byte",
+    "bytes",
+    "decimal",
+    "short",
+    "unsignedByte",
+    "unsignedInteger",
+    "unsignedLong",
+    "unsignedShort",
+    "uuid",
 )
 GEOSPATIAL = ("point", "lineString", "polygon", "multiPoint", "multiLineString", "multiPolygon")
 
@@ -76,4 +91,22 @@ class Array:
     element: "Schema"
 
 
-Schema: TypeAlias = Primitive | Enum | Object | Map | Array
+@final
+@dataclass(frozen=True, slots=True)
+class Recursive:
+    """The schema of that id, within itself (since v4, inside an array or a map)."""
+
+    id: str
+    _cell: list["Schema"] = field(default_factory=list["Schema"], compare=False, repr=False)
+
+    @property
+    def schema(self) -> "Schema":
+        """The schema itself."""
+        return self._cell[0]
+
+    def close(self, schema: "Schema") -> None:
+        """Say which schema it is, once that is made."""
+        self._cell[:] = [schema]
+
+
+Schema: TypeAlias = Primitive | Enum | Object | Map | Array | Recursive

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from ectype.model.language.finding import Finding
+from ectype.model.language.finding import Finding, told_once
 from ectype.model.language.layers import tell_layers
 from ectype.model.language.structure import tell_structure
 from ectype.model.language.walk import Walk, unresolved
+from ectype.model.language.where import located
 
-__all__ = ["Finding", "check"]
+__all__ = ["Finding", "check", "located", "told_once"]
 
 
 def check(

@@ -1,5 +1,6 @@
 """One thing that is wrong with a text of DTDL, and where."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
@@ -25,4 +26,13 @@ class Finding:
     tenable: bool = False
 
     def __str__(self) -> str:
-        return f"{self.element or 'document'}: {self.property + ': ' if self.property else ''}{self.text}"
+        what = " ".join(part for part in (self.property, repr(self.value) if self.value else "") if part)
+        return f"{self.element or 'document'}: {what + ': ' if what else ''}{self.text}"
+
+
+def told_once(found: Iterable[Finding]) -> list[Finding]:
+    """For people: of several findings about one property of one element, the first."""
+    kept: dict[tuple[str, str, str, int], Finding] = {}
+    for each in found:
+        kept.setdefault((each.element, each.property, each.pointer, each.source), each)
+    return list(kept.values())

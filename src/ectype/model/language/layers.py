@@ -79,8 +79,8 @@ def _compare(one: Node, other: Node, walk: Walk) -> None:
 
 def _values(one: Node, other: Node, walk: Walk) -> None:
     table = one.scope.version.classes[one.kind]
-    for key, value in other.raw.items():
-        before = one.raw.get(key)
+    for key, value in other.given.items():
+        before = one.given.get(key)
         if before is None or key.startswith("@") or key in ("contents", "schemas", "fields", "enumValues", "extends"):
             continue
         prop = table.get(key) or _of(one.types, key)

@@ -25,7 +25,11 @@ class Place(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An element. links: (property, id) of the elements in it; partition: the interface it is written in."""
+    """An element.
+
+    given: its properties by term, also those written as DTMIs; types: its supplemental types, strange: those nobody
+    knows; links: (property, id) of the elements in it; partition: the interface it is written in.
+    """
 
     id: str
     kind: str
@@ -35,18 +39,27 @@ class Node:
     pointer: str
     source: int
     partition: str
+    top: bool
     types: list[Supplement] = field(default_factory=list[Supplement])
+    strange: list[str] = field(default_factory=list[str])
+    given: dict[str, JSON] = field(default_factory=dict[str, JSON])
     links: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     @property
     def name(self) -> str:
         """Its name, or nothing."""
-        raw = self.raw.get("name")
-        return raw if isinstance(raw, str) else ""
+        found = plain(self.given.get("name"))
+        return found if isinstance(found, str) else ""
 
     def has(self, type_: str) -> bool:
         """Is it of this supplemental type?"""
         return any(each.name == type_ for each in self.types)
+
+
+def plain(raw: JSON) -> JSON:
+    """A value without what JSON-LD lets it be wrapped in: an array of one, a value object."""
+    raw = raw[0] if isinstance(raw, list) and len(raw) == 1 else raw
+    return raw["@value"] if isinstance(raw, dict) and "@value" in raw else raw
 
 
 class Wanted(NamedTuple):

@@ -20,7 +20,7 @@ def tell_siblings(node: Node, contents: Sequence[Node], to: Tells) -> None:
     named = {each.name: each for each in contents}
     overridden: set[tuple[str, str]] = set()
     for each in contents:
-        target = str(each.raw.get("annotates"))
+        target = str(each.given.get("annotates"))
         about = named.get(target)
         if about is None or not (each.has("ValueAnnotation") or each.has("Override")):
             continue
@@ -34,7 +34,7 @@ def tell_siblings(node: Node, contents: Sequence[Node], to: Tells) -> None:
 
 
 def _override(each: Node, about: Node, overridden: set[tuple[str, str]], node: Node, to: Tells) -> None:
-    key = str(each.raw.get("overrides"))
+    key = str(each.given.get("overrides"))
     short = key.rpartition(":")[2]
     core = about.scope.version.classes[about.kind]
     if (about.name, short) in overridden:
@@ -43,10 +43,10 @@ def _override(each: Node, about: Node, overridden: set[tuple[str, str]], node: N
     if short in core:
         return to.tell("matchingPropertyNotSupplemental", each, "annotates", about.name, "only an extension's property")
     owner = next((type_ for type_ in about.types if short in type_.properties), None)
-    if owner is None or short not in about.raw:
+    if owner is None or short not in about.given:
         return to.tell("noMatchingSupplementalProperty", each, "overrides", key, f"{about.name} has no {short}")
     if owner.unit_class:
-        schema = str(each.raw.get("schema")).rpartition(":")[2]
+        schema = str(each.given.get("schema")).rpartition(":")[2]
         if schema not in (owner.unit_class, f"{owner.name}Unit"):
             return to.tell("siblingPropertyMismatch", each, "schema", schema, f"must be {owner.unit_class}")
     return None

@@ -1,5 +1,6 @@
 """What holds between elements: references lead somewhere fitting, nothing contains itself, limits."""
 
+import math
 from collections.abc import Callable, Iterator
 
 from ectype.model.language.node import Node
@@ -40,6 +41,8 @@ class Structure:
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
         self.nodes = walk.nodes
+        self._lengths: dict[str, dict[str, float]] = {}
+        self._ring = ""
 
     def tell(self, node: Node) -> None:
         """Tell what is wrong with what hangs on this element."""
@@ -47,12 +50,12 @@ class Structure:
         limit = node.scope.limit.schema_depth
         if node.kind == "Interface":
             self._depth(node, self._bases, version.extends_depth, "extends")
-            if _longest(node.id, self._bases) is not None:
+            if self._longest(node.id, self._bases) != math.inf:
                 self._inherited(node)
                 self._parts_of(node)
                 tell_siblings(node, self.contents(node.id), self.walk)
         elif node.kind == "Property" and not version.array_in_property:
-            where = node.raw.get("schema")
+            where = node.given.get("schema")
             point = isinstance(where, str) and where.rpartition(":")[2].partition(";")[0] in GEOSPATIAL
             if point or any(self._holds_array(made) for made in self.linked(node.id, "schema")):
                 self.walk.tell("excludedType", node, "schema", "", "v2 has no arrays in properties; use a Map")
@@ -81,9 +84,10 @@ class Structure:
         return [each for component in made for each in self.linked(component.id, "schema")]
 
     def _parts_of(self, node: Node) -> None:
-        if _longest(node.id, self._components) is None:
-            self.walk.tell("recursiveStructureNarrow", node, "contents", "", "has itself as a part")
-            self.walk.tell("excludedType", node, "contents", "", "has itself as a part")
+        if self._longest(node.id, self._components) == math.inf:
+            text = f"has itself as a part: {self._ring}; break the circle"
+            self.walk.tell("recursiveStructureNarrow", node, "contents", "", text)
+            self.walk.tell("excludedType", node, "contents", "", text)
             return
         self._distinct(node, "contents")
         for part in self._components(node.id):
@@ -109,7 +113,7 @@ class Structure:
         names: dict[str, str] = {}
         for each in self.contents(node.id):
             if each.name and names.setdefault(each.name, each.id) != each.id:
-                text = "is inherited twice"
+                text = f"comes from {self.nodes[names[each.name]].partition} and {each.partition}; drop one of them"
                 self.walk.tell("nonUniqueImportedPropertyValue", node, "contents", each.name, text)
 
     def _members(self, node: Node) -> None:
@@ -136,7 +140,7 @@ class Structure:
         for made in self.linked(node.id, key):
             inner = self.nodes[made]
             for name in (name for each in inner.types for name, prop in each.properties.items() if prop.distinct):
-                value = (name, str(inner.raw.get(name)))
+                value = (name, str(inner.given.get(name)))
                 if value in seen:
                     self.walk.tell("nonUniquePropertyValue", node, key, value[1], f"{name} is used twice; change one")
                 seen.add(value)
@@ -152,20 +156,40 @@ class Structure:
                     yield made
 
     def _depth(self, start: Node, onward: Callable[[str], list[str]], most: int, key: str) -> None:
-        longest = _longest(start.id, onward)
+        longest = self._longest(start.id, onward)
         width = "Narrow" if key else "Wide"
-        if longest is None:
+        if longest == math.inf:
             free = start.scope.version.recursive and start.kind != "Interface"
-            if not free or _longest(start.id, self._solid) is None:
-                self.walk.tell(f"recursiveStructure{width}", start, key, "", "contains itself; break the circle")
+            if not free or self._longest(start.id, self._solid) == math.inf:
+                self.walk.tell(
+                    f"recursiveStructure{width}", start, key, "", f"leads in a circle: {self._ring}; break it"
+                )
         elif longest > most and not (key and start.scope.limit.schema_depth):
-            self.walk.tell(f"excessiveDepth{width}", start, key, longest, f"go at most {most} deep")
+            self.walk.tell(f"excessiveDepth{width}", start, key, longest, f"goes {longest:.0f} deep; go at most {most}")
 
-
-def _longest(start: str, onward: Callable[[str], list[str]]) -> int | None:
-    """Steps on the longest way from `start`; None if it goes in a circle (or on for ever)."""
-    level, steps = {start}, 0
-    while level and steps < 64:
-        level = {made for each in level for made in onward(each)}
-        steps += 1
-    return None if level else steps - 1
+    def _longest(self, start: str, onward: Callable[[str], list[str]]) -> float:
+        """Steps on the longest way from `start`; inf if it leads into a circle. Linear in the ways, as all are kept."""
+        known = self._lengths.setdefault(onward.__name__, {})
+        path = [start]
+        open_: dict[str, list[str]] = {}
+        while path:
+            here = path[-1]
+            if here in known:
+                path.pop()
+                continue
+            if here not in open_:
+                open_[here] = onward(here)
+            waiting = [each for each in open_[here] if each not in known]
+            if any(each in open_ for each in waiting):
+                met = next(each for each in waiting if each in open_)
+                ring = list(open_)
+                self._ring = " -> ".join([*ring[ring.index(met) :], met])
+                known.update(dict.fromkeys(open_, math.inf))
+                return known.get(start, math.inf)
+            if waiting:
+                path.append(waiting[0])
+            else:
+                known[here] = 1 + max((known[each] for each in open_[here]), default=-1.0)
+                del open_[here]
+                path.pop()
+        return known[start]

@@ -6,9 +6,10 @@ from typing import Protocol, final
 from ectype.model.dtmi import is_dtmi
 from ectype.model.extensions import NUMERIC, Supplement, unit_of
 from ectype.model.language import values
-from ectype.model.language.node import Node, Place
+from ectype.model.language.node import Node, Place, plain
 from ectype.model.metamodel import Prop
 from ectype.model.schema import JSON
+from ectype.model.suggest import suggest
 
 
 @final
@@ -53,6 +54,7 @@ def tell_supplements(element: Element, node: Node, to: Tells) -> None:
             to.tell("duplicatePropertyName", node, short, "", "is given as a term and as a DTMI; remove one")
         else:
             given[short] = value
+    node.given.update(given)
     for each in node.types:
         for key, prop in each.properties.items():
             if key in given:
@@ -99,7 +101,8 @@ def _stray(key: str, value: JSON, element: Element, node: Node, to: Tells) -> No
     scope, number = node.scope, node.scope.version.number
     dtmi = key.startswith("dtmi:")
     if not element.strange:
-        to.tell("noTypeThatAllows", node, key, value, f"a {node.kind} has no such property; remove it")
+        hint = suggest(key, [*node.scope.version.classes[node.kind], *(p for t in node.types for p in t.properties)])
+        to.tell("noTypeThatAllows", node, key, value, f"a {node.kind} has no such property{hint}")
     if dtmi and not is_dtmi(key):
         if number == 2 and element.strange:
             return None
@@ -134,7 +137,7 @@ def _value(raw: JSON, key: str, prop: Prop, each: Supplement, node: Node, to: Te
     for id_, value, text in values.literal(listed[0], key, prop, lenient=number == 2):
         to.tell(id_, node, key, value, text)
     if prop.kind == "numeric" and isinstance(listed[0], float) and not listed[0].is_integer():
-        schema = node.raw.get("schema")
+        schema = plain(node.given.get("schema"))
         if schema in NUMERIC - {"float", "double", "decimal"}:
             to.tell("nonConformantPropertyValue", node, key, raw, f"must be of {schema}")
     return None
@@ -156,8 +159,7 @@ def _unit(raw: JSON, each: Supplement, node: Node, to: Tells) -> None:
 
 def _schema(each: Supplement, node: Node, to: Tells) -> None:
     """What a type asks of the element's schema, where that is told in place or by a term."""
-    raw = next((value for key, value in node.raw.items() if key == "schema" or ":property:schema" in key), None)
-    raw = raw[0] if isinstance(raw, list) and len(raw) == 1 else raw
+    raw = plain(node.given.get("schema"))
     if not each.schemas or raw is None:
         return
     if isinstance(raw, dict):

@@ -17,6 +17,9 @@ _WRITTEN = {"duration": "string", "iri": "string", "id": "identifier"}
 _KEYWORDS = {"@context": "Context", "@graph": "Graph", "@id": "Id", "@type": "Type"}
 
 
+_KINDS = {"string": "a text", "boolean": "true or false", "integer": "a whole number", "numeric": "a number"}
+
+
 class Wrong(NamedTuple):
     """Something wrong with a value: id of the error, the value, what to do."""
 
@@ -54,7 +57,7 @@ def literal(raw: JSON, key: str, prop: Prop, *, lenient: bool) -> Iterator[Wrong
         yield Wrong("literalNotValid", value, "must be a text or a whole number")
     elif type(value) not in wanted:
         within = "Value" if isinstance(raw, dict) else ""
-        yield Wrong(f"{kind}{within}Not{kind.title()}", value, f"must be a {kind}")
+        yield Wrong(f"{kind}{within}Not{kind.title()}", value, f"must be {_KINDS.get(kind, kind)}")
     else:
         yield from _content(value, key, prop)
 
@@ -79,7 +82,7 @@ def _content(value: JSON, key: str, prop: Prop) -> Iterator[Wrong]:
         if prop.kind == "duration" and not _DURATION.fullmatch(value):
             yield Wrong("durationInvalid", value, "write one like PT15S")
         elif len(value) > prop.longest:
-            yield Wrong("stringTooLong", value, f"use at most {prop.longest} characters")
+            yield Wrong("stringTooLong", value, f"{len(value)} characters are more than {prop.longest}; shorten it")
         elif key == "name" and not _NAME.fullmatch(value):
             yield Wrong("stringInvalid", value, "use letters, digits and _, a letter first")
         elif prop.pattern and not re.fullmatch(prop.pattern, value):
@@ -108,7 +111,7 @@ def words(raw: JSON, longest: int, *, lenient: bool) -> Iterator[Wrong]:
         elif tag in seen:
             yield Wrong("langStringElementCodeNotUnique", tag, "is given twice")
         elif len(text) > longest:
-            yield Wrong("langStringValueTooLong", text, f"use at most {longest} characters")
+            yield Wrong("langStringValueTooLong", text, f"{len(text)} characters are more than {longest}; shorten it")
         seen.add(tag)
 
 
@@ -167,7 +170,7 @@ def identifier(raw: JSON, *, plain: bool) -> Iterator[Wrong]:
 
 def null(key: str, prop: Prop, tell: Callable[[str, JSON, str], None]) -> None:
     """A property whose value is null."""
-    tell("propertyValueNull", None, "leave it out, or give a value")
+    tell("propertyValueNull", "null", "leave it out, or give a value")
     if prop.kind in TYPES:
         tell(f"{prop.kind}Not{prop.kind.title()}", None, f"must be a {prop.kind}")
         if prop.least:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import final
 
@@ -11,11 +11,12 @@ from ectype.model.extensions import LAYERING
 from ectype.model.language import scope as contexts
 from ectype.model.language import values
 from ectype.model.language.finding import Finding
-from ectype.model.language.node import Node, Place, Wanted
+from ectype.model.language.node import Node, Place, Wanted, plain
 from ectype.model.language.scope import CENTRAL, Scope
 from ectype.model.language.supplements import Element, tell_supplements
 from ectype.model.metamodel import ABSTRACT, GEOSPATIAL, Prop
 from ectype.model.schema import JSON
+from ectype.model.suggest import suggest
 
 _STANDARD = re.compile(r"dtmi:(?:dtdl:instance:Schema:|standard:schema:geospatial:|iotcentral:schema:)(\w+);(\d+)")
 _RESERVED = ("dtmi:dtdl:", "dtmi:standard:")
@@ -63,9 +64,18 @@ class Walk:
             except (ValueError, RecursionError) as error:
                 self.tell("invalidJson", start._replace(at=f"text {self._source}"), "", "", f"is no JSON: {error}")
                 continue
-            listed = given if isinstance(given, list) else [given]
-            for index, one in enumerate(listed):
-                self._top(one, start._replace(pointer=f"/{index}" if isinstance(given, list) else ""))
+            self._models(given)
+
+    def take(self, documents: Iterable[JSON]) -> None:
+        """Read these documents, each a model or a list of models."""
+        for document in documents:
+            self._source += 1
+            self._models(document)
+
+    def _models(self, given: JSON) -> None:
+        start = Place(_ROOT, "", "", "", self._source, 0, "")
+        for index, one in enumerate(given if isinstance(given, list) else [given]):
+            self._top(one, start._replace(pointer=f"/{index}" if isinstance(given, list) else ""))
 
     def _top(self, raw: JSON, place: Place) -> None:
         if not isinstance(raw, dict):
@@ -109,8 +119,18 @@ class Walk:
         self._serial += 1
         identity = raw.get("@id")
         named = identity if isinstance(identity, str) else ""
-        at = f"{place.at}/{raw.get('name', named)}" if place.at else named
-        node = Node(named or f"#{self._serial}", "", raw, scope, at, place.pointer, place.source, place.partition)
+        at = f"{place.at}/{raw.get('name') or named or _last(place.pointer)}" if place.at else named
+        node = Node(
+            named or f"#{self._serial}",
+            "",
+            raw,
+            scope,
+            at,
+            place.pointer,
+            place.source,
+            place.partition,
+            top=outer is None,
+        )
         element = Element(node)
         self._kind(element, place)
         twice = self._identity(element, place)
@@ -186,6 +206,7 @@ class Walk:
             else:
                 doubtful.append(("typeUndefinedTerm", part, "nothing defines this type; remove it"))
         element.strange = bool(doubtful)
+        element.node.strange.extend(part for _, part, _ in doubtful)
         for id_, part, text in doubtful:
             tenable = scope.open and id_ != "typeNotDtmiNorTerm"
             if number > 2 or not found or id_ == "typeIrrelevantDtmiOrTerm":
@@ -202,7 +223,7 @@ class Walk:
     def _properties(self, element: Element, node: Node, place: Place) -> None:
         scope, number = node.scope, node.scope.version.number
         table = scope.version.classes[node.kind]
-        given: dict[str, JSON] = {}
+        given = node.given
         for key, value in node.raw.items():
             short = _short(key, "property", number)
             if short in table:
@@ -322,7 +343,8 @@ class Walk:
         if prop.standard and _UNIT_CLASS.fullmatch(raw) and any("quantitative" in each for each in scope.extensions):
             return True
         if not is_dtmi(raw, plain=number == 2):
-            self.tell("badDtmiOrTerm", place, place.key, raw, "is neither an identifier nor a term of DTDL")
+            hint = suggest(raw, [*scope.version.primitives, *GEOSPATIAL]) if prop.standard else ""
+            self.tell("badDtmiOrTerm", place, place.key, raw, f"is neither an identifier nor a term of DTDL{hint}")
             return False
         self.wanted.append(Wanted(node, place.key, raw, prop))
         return True
@@ -332,8 +354,7 @@ class Walk:
         stored: list[JSON] = []
         for value in listed:
             part = value.get("enumValue") if isinstance(value, dict) else None
-            part = part[0] if isinstance(part, list) and len(part) == 1 else part
-            part = part["@value"] if isinstance(part, dict) and "@value" in part else part
+            part = plain(part)
             if not isinstance(part, str | int):
                 continue
             if wanted in values.TYPES and type(part) is not values.TYPES[wanted] and type(part) is not bool:
@@ -347,6 +368,12 @@ def _short(name: str, sort: str, number: int) -> str:
     """The term of a name of the core language, given as a term or as a DTMI."""
     head, tail = f"dtmi:dtdl:{sort}:", f";{number}"
     return name[len(head) : -len(tail)] if name.startswith(head) and name.endswith(tail) else name
+
+
+def _last(pointer: str) -> str:
+    """The end of a pointer, for people: `fields[0]`."""
+    *_, key, tail = ["", *pointer.split("/")]
+    return f"{key}[{tail}]" if tail.isdigit() else tail
 
 
 def _or(names: Sequence[str]) -> str:
