@@ -5,6 +5,9 @@
     likelihood.py   the filter's own likelihood of all readings, with exact derivatives
     climb.py        from near to the top of the posterior
     calibration.py  all of it: `calibrate(behaviour, measurements)`, and what comes out
+    identify.py     what the data cannot tell
+    experiment.py   what would tell it
+    remade.py       a behaviour made from another
 
 Heavy (CasADi): import it in a process of its own.
 """

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("ectype.cli.demo", "a live twin of a real wind farm, on this machine"),
     "serve": ("ectype.cli.serve", "run a space: its API, its pages, its MQTT endpoint"),
     "replay": ("ectype.cli.replay", "publish a recording (CSV, Parquet) as if it were live"),
+    "calibrate": ("ectype.cli.calibrate", "a twin's parameters from a recording, and what it cannot tell"),
     "certify": ("ectype.cli.certify", "can anybody tell a twin from its original? A test with controls"),
     "bind": ("ectype.cli.bind", "look at what comes in, and propose bindings, types and twins"),
     "model check": ("ectype.cli.model_check", "tell what is wrong with types written in DTDL"),

@@ -1,0 +1,82 @@
+"""A behaviour made from another: the same physics, other parameters, more sensors, something added to its slopes.
+
+What comes out is a behaviour like any other: every filter, back end, certificate and calibration takes it.
+"""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ectype.estimate.behaviour import Behaviour, Input, Mode, Parameter, Sensor, State
+from ectype.estimate.maths import Scalar
+
+Slopes = Callable[[Behaviour, Scalar], Mapping[str, Scalar]]
+
+
+def remade(
+    behaviour: type[Behaviour],
+    name: str,
+    *,
+    parameters: Mapping[str, Parameter] | None = None,
+    sensors: Mapping[str, tuple[Sensor, Callable[[Behaviour, Scalar], Scalar]]] | None = None,
+    slopes: Slopes | None = None,
+) -> type[Behaviour]:
+    """`behaviour` under another class name and the same model. parameters: those of its names are replaced, others
+    added. sensors: added, each with what it reads. slopes: added to the derivative of the states it names (per second;
+    to what `step` returns, times dt); what was conserved then no longer is, and is not claimed.
+    """
+    body: dict[str, Any] = {}
+    same: dict[Sensor, Sensor] = {}
+    for key, declared in vars(behaviour).items():
+        if isinstance(declared, State | Parameter | Input | Mode | Sensor):
+            body[key] = copied = copy.copy(declared)
+            if isinstance(declared, Sensor) and isinstance(copied, Sensor):
+                same[declared] = copied
+    body |= {key: copy.copy(p) for key, p in (parameters or {}).items()}
+    extra = {copy.copy(s): read for s, read in (sensors or {}).values()}
+    body |= dict(zip(sensors or {}, extra, strict=True))
+
+    def inner(self: Behaviour) -> Any:
+        one = behaviour()
+        one.values_ = self.values_
+        return one
+
+    def plus(self: Behaviour, moved: Mapping[Any, Scalar], t: Scalar, by: Scalar) -> dict[str, Scalar]:
+        places = {hash(self.values_[s.name]): s.name for s in behaviour.layout.states}
+        out = {k if isinstance(k, str) else places.get(hash(k), "?"): v for k, v in moved.items()}
+        for state, slope in (slopes(self, t) if slopes else {}).items():
+            out[state] = out[state] + by * slope
+        return out
+
+    def derivative(self: Behaviour, t: Scalar) -> Any:
+        return plus(self, inner(self).derivative(t), t, 1.0)
+
+    def step(self: Behaviour, t: Scalar, dt: Scalar) -> Any:
+        return plus(self, inner(self).step(t, dt), t, dt)
+
+    def observe(self: Behaviour, t: Scalar) -> Any:
+        out = {same[k]: v for k, v in inner(self).observe(t).items()}
+        return out | {s: read(inner(self), t) for s, read in extra.items()}
+
+    def by_sensor(method: str) -> Callable[[Behaviour, Scalar], Any]:
+        def told(self: Behaviour, t: Scalar) -> Any:
+            return {same[k]: v for k, v in getattr(inner(self), method)(t).items()}
+
+        return told
+
+    def as_it_was(method: str) -> Callable[[Behaviour, Scalar], Any]:
+        def told(self: Behaviour, t: Scalar) -> Any:
+            return getattr(inner(self), method)(t)
+
+        return told
+
+    if "step" in vars(behaviour):
+        body["step"] = step
+    else:
+        body["derivative"] = derivative
+    body |= {"observe": observe, "noise": by_sensor("noise"), "usable": by_sensor("usable")}
+    kept = ("unrest", "outputs", "health") if slopes else ("unrest", "outputs", "health", "conserved")
+    body |= {method: as_it_was(method) for method in kept}
+    make: Any = type(Behaviour)
+    return make(name, (Behaviour,), body, model=behaviour.model, filter=behaviour.filter, substeps=behaviour.substeps)

@@ -1,0 +1,99 @@
+"""`ectype calibrate`: a twin's parameters from a recording, how sure they are, and what the recording cannot tell."""
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ectype.calibrate.calibration import Calibration, calibrate
+from ectype.calibrate.experiment import Experiment, experiments
+from ectype.calibrate.identify import Identified, identify
+from ectype.cli.options import add_json
+from ectype.cli.progress import Bar
+from ectype.cli.replay import read_columns, read_time
+from ectype.clock import to_iso
+from ectype.errors import Misconfigured
+from ectype.estimate.trace import trace
+from ectype.fidelity.recorded import events_of, load_behaviour
+from ectype.ids import check_twin_id
+from ectype.sources.recording import Recording
+from ectype.values.canonical import JSON, canonical
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add("behaviour", metavar="MODULE:CLASS", help="the twin's behaviour, as module:Class or file.py:Class")
+    add("path", type=Path, metavar="FILE", help="a Parquet or CSV recording")
+    add("--twin", required=True, metavar="ID", help="whose rows")
+    add("--id", required=True, metavar="COLUMN", help="the column that says whose row it is")
+    add("--time", required=True, metavar="COLUMN", help="the column that says when")
+    add("--columns", metavar="A,B=NAME", help="columns to read, and the behaviour's name for them if it is another")
+    add("--noise", action="append", default=[], metavar="NAME", help="estimate this sensor's or state's noise, too")
+    add("--start", metavar="TIME", help="begin here")
+    add("--stop", metavar="TIME", help="end before this time, so that a later period can judge")
+    add("--window", type=int, metavar="N", help="samples in a window of multiple shooting (default: by the length)")
+    add("--out", type=Path, metavar="FILE", help="write all of it here, as canonical JSON")
+    add_json(parser)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Run it."""
+    check_twin_id(args.twin)
+    if args.window is not None and args.window < 1:
+        raise Misconfigured(f"--window {args.window}: a window has one sample or more")
+    graph = trace(load_behaviour(args.behaviour))
+    columns = read_columns(args.columns)
+    recording = Recording(args.path, id_column=args.id, time_column=args.time, columns=columns)
+    at_ns, events = events_of(
+        graph, recording, args.twin, read_time(args.start, "--start"), read_time(args.stop, "--stop")
+    )
+    with Bar("Calibrating", hidden=args.json) as bar:
+        found = calibrate(graph.behaviour, events, noises=args.noise, window=args.window, told=bar.update)
+    said = identify(found)
+    with Bar("Looking for experiments", hidden=args.json) as bar:
+        ways: list[tuple[Experiment, ...]] = []
+        for i, untold in enumerate(said.untold):
+            bar.update(i, len(said.untold))
+            ways.append(experiments(found, untold))
+    document: dict[str, JSON] = {
+        "twin": args.twin,
+        "from": to_iso(int(at_ns[0])),
+        "to": to_iso(int(at_ns[-1])),
+        **found.document(),
+        "identifiability": dict(said.document()),
+        "experiments": [[e.document() for e in way] for way in ways],
+    }
+    if args.out is not None:
+        args.out.write_bytes(canonical(document))
+    if args.json:
+        print(json.dumps(document))
+        return
+    show(found, said, ways, document)
+
+
+def show(found: Calibration, said: Identified, ways: list[tuple[Experiment, ...]], document: dict[str, JSON]) -> None:
+    """For people."""
+    console = Console()
+    console.print(f"[bold]{document['twin']}[/]: {document['from']} to {document['to']}, {found.readings} readings")
+    table = Table("parameter", "value", "95 %", "unit", "prior's 95 %", "width left", box=None)
+    for name, e in found.estimates.items():
+        before = f"{e.prior[1]:.4g} to {e.prior[2]:.4g}"
+        table.add_row(name, f"{e.value:.5g}", f"{e.low:.5g} to {e.high:.5g}", e.unit, before, f"{e.shrunk:.0%}")
+    console.print(table)
+    console.print("NIS (1 is as sure as it should be): " + ", ".join(f"{n} {v:.3g}" for n, v in found.nis.items()))
+    if found.set_aside:
+        console.print(f"{found.set_aside} readings were beyond their sensor's gate and were set aside.")
+    if found.at_bound:
+        console.print(f"At a bound, so do not trust the interval of: {', '.join(found.at_bound)}.")
+    if not found.converged:
+        console.print("[bold]It did not converge[/]: these are the best values found, and no posterior.")
+    console.print(said.sentence)
+    for untold, way in zip(said.untold, ways, strict=True):
+        console.print(f"- {untold.sentence}")
+        for experiment in way:
+            console.print(f"    {experiment.sentence}")
+    given = " ".join(f"--set {name}={e.value:.6g}" for name, e in found.estimates.items() if " " not in name)
+    console.print(f"Is it right on a later period?  ectype certify … {given}", soft_wrap=True)

@@ -1,0 +1,50 @@
+"""`ectype calibrate`, as it is typed."""
+
+import json
+
+import pytest
+
+from ectype.cli.main import dispatch
+from ectype.clock import to_iso
+from ectype.errors import Misconfigured
+from tests.calibrate.plants import Tank, recorded
+
+
+@pytest.fixture
+def recording(tmp_path):
+    record = recorded(Tank, [5.0, 40.0, 0.12], k=200, dt=2.0, level=3.0)[0]
+    rows = [f"tank-1,{to_iso(int(1.7e18 + r[0] * 1e9))},{r[2]:.6f},{r[3]:.6f}" for r in record]
+    path = tmp_path / "tank.csv"
+    path.write_text("\n".join(["who,when,volts,seen", *rows]) + "\n")
+    return path
+
+
+def asked(recording, *more):
+    given = ["tests.calibrate.plants:Tank", str(recording), "--id", "who", "--time", "when", "--twin", "tank-1"]
+    return dispatch(["calibrate", *given, "--columns", "volts=pump,seen=level", *more])
+
+
+def test_it_finds_the_outlet_and_says_what_it_cannot_find(recording, capsys, tmp_path):
+    out = tmp_path / "params.json"
+    asked(recording, "--out", str(out), "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["parameters"]["outlet"]["low"] < 0.12 < told["parameters"]["outlet"]["high"]
+    assert told["identifiability"]["untold"][0]["names"] == ["gain", "area"]
+    assert told["experiments"][0][-1]["kind"] == "measure"
+    assert json.loads(out.read_bytes()) == told
+
+
+def test_people_get_a_table_and_sentences(recording, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    asked(recording, "--noise", "level")
+    told = " ".join(capsys.readouterr().out.split())
+    assert "noise of level" in told
+    assert "The data leave 1 of 4 directions to the prior: gain with area." in told
+    assert "--set outlet=0.1" in told
+
+
+def test_what_is_wrong_is_told_with_the_way_out(recording):
+    with pytest.raises(Misconfigured, match="one sample or more"):
+        asked(recording, "--window", "0")
+    with pytest.raises(Misconfigured, match="it has: h, level"):
+        asked(recording, "--noise", "pump")
