@@ -56,11 +56,9 @@ def experiments(found: Calibration, untold: Untold, *, most: int = 3, seed: int 
             sentence = f"{how} would leave {left:.0%} of what the prior leaves open."
             tried.append(Experiment(kind, name, left, sentence))
     tried.sort(key=lambda e: e.left)
-    first, who, count = untold.names[0], " or ".join(untold.names), len(untold.names)
+    name, who, count = untold.names[0], " or ".join(untold.names), len(untold.names)
     rest = "" if count < 3 else "; all but one of them must be known"
-    always = Experiment(
-        "measure", untold.names[0], 0.0, f"Measuring {who} by itself (a narrow prior) settles it{rest}."
-    )
+    always = Experiment("measure", name, 0.0, f"Measuring {who} by itself (a narrow prior) settles it{rest}.")
     return (*tried[:most], always)
 
 
