@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import numpy as np
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from ectype.collab.room import Seat
 from ectype.errors import Conflict, Invalid, NotFound
@@ -164,12 +164,12 @@ def views_of(view: FakeView, token: str | None = None) -> Views:
     return one_token(view, token)  # type: ignore[arg-type]
 
 
-def app_of(view: FakeView, token: str | None = None, static: Path | None = None) -> Starlette:
+def app_of(view: FakeView, token: str | None = None, static: Path | None = None) -> ASGIApp:
     return create_app(views_of(view, token), allowed_hosts=["127.0.0.1", "localhost", "[::1]"], static=static)
 
 
 def ask(
-    app: Starlette,
+    app: ASGIApp,
     path: str,
     method: str = "GET",
     base: str = "http://127.0.0.1:8787",
@@ -205,7 +205,7 @@ class Closed(Exception):
 class Socket:
     """A WebSocket to the application, without a network. With `stuck`, the client stops reading."""
 
-    def __init__(self, app: Starlette, path: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, app: ASGIApp, path: str, headers: Mapping[str, str] | None = None) -> None:
         route, _, query = path.partition("?")
         named = {"host": "127.0.0.1:8787", **(headers or {})}
         self._scope = {
@@ -269,7 +269,7 @@ class Socket:
         return json.loads(await self.hear())
 
 
-def closing(app: Starlette, path: str, headers: Mapping[str, str] | None = None) -> Closed:
+def closing(app: ASGIApp, path: str, headers: Mapping[str, str] | None = None) -> Closed:
     """How a socket ends that is not meant to hear anything."""
 
     async def play() -> Closed:

@@ -3,15 +3,16 @@ from pathlib import Path
 
 from starlette.routing import Route, WebSocketRoute
 
+from ectype.server.app import routes_of
 from ectype.server.errors import _TABLE
-from tests.server.fake import FakeView, app_of
+from tests.server.fake import FakeView, views_of
 
 DOCS = (Path(__file__).parents[2] / "docs" / "http.md").read_text("utf-8")
 
 
 def documented() -> list[Route | WebSocketRoute]:
     """The routes that docs/http.md is about: not the Azure Digital Twins API, which has a page of its own."""
-    return [route for route in app_of(FakeView()).routes if isinstance(route, Route | WebSocketRoute)]
+    return [route for route in routes_of(views_of(FakeView()), None) if isinstance(route, Route | WebSocketRoute)]
 
 
 def test_every_route_has_its_section() -> None:

@@ -35,6 +35,7 @@ _READERS = 4  # idle connections that are kept
 _log = logging.getLogger("ectype.graph")
 
 _OF_KINDS = "WHERE m.id IN (SELECT value FROM json_each(?)) ORDER BY t.id"
+_MODEL = "SELECT id, document, at_ns, decommissioned FROM models WHERE NOT deleted"
 _ALARM = "SELECT id, twin, name, severity, text, since_ns, until_ns, cost_kwh FROM alarms"
 
 
@@ -295,9 +296,13 @@ class Graph:
         row = self._db.execute("SELECT decommissioned FROM models WHERE id = ?", (_plain(dtmi),)).fetchone()
         return row is not None and bool(row[0])
 
-    def model_facts(self) -> list[Model]:
-        """All types as they were put, by id."""
-        rows = self._db.execute("SELECT id, document, at_ns, decommissioned FROM models WHERE NOT deleted ORDER BY id")
+    def model_facts(self, dtmis: Collection[str] | None = None) -> list[Model]:
+        """The types of those ids (None: all) as they were put, by id."""
+        if dtmis is None:
+            rows = self._db.execute(f"{_MODEL} ORDER BY id")
+        else:
+            text = msgspec.json.encode([_plain(each) for each in dtmis]).decode()
+            rows = self._db.execute(f"{_MODEL} AND id IN (SELECT value FROM json_each(?)) ORDER BY id", (text,))  # noqa: S608
         return [Model(dtmi, as_value(text), at_ns, bool(gone)) for dtmi, text, at_ns, gone in rows]
 
     def _components(self, model: str) -> frozenset[str]:
@@ -353,6 +358,18 @@ class Graph:
     def relationships(self, twin_id: str) -> list[Relationship]:
         """The edges that start at a twin, by id."""
         return [as_edge(row) for row in self._db.execute(f"{EDGE} WHERE s.id = ? ORDER BY r.id", (_plain(twin_id),))]
+
+    def relationships_after(self, twin_id: str, name: str | None, after: str, limit: int) -> list[Relationship]:
+        """At most `limit` of the edges that start at a twin (those called `name`, if given), by id, beyond `after`."""
+        named = "" if name is None else " AND r.name = ?"
+        values = [twin_id, after, *([] if name is None else [name])]
+        sql = f"{EDGE} WHERE s.id = ? AND r.id > ?{named} ORDER BY r.id LIMIT ?"
+        return [as_edge(row) for row in self._db.execute(sql, (*map(_plain, values), limit))]
+
+    def incoming_after(self, twin_id: str, source: str, edge: str, limit: int) -> list[Relationship]:
+        """At most `limit` of the edges that end at a twin, by source and id, beyond edge `edge` of `source`."""
+        sql = f"{EDGE} WHERE t.id = ? AND (s.id, r.id) > (?, ?) ORDER BY s.id, r.id LIMIT ?"
+        return [as_edge(row) for row in self._db.execute(sql, (*map(_plain, (twin_id, source, edge)), limit))]
 
     def incoming(self, twin_id: str) -> list[Relationship]:
         """The edges that end at a twin, by source and id."""

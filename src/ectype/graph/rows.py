@@ -59,6 +59,11 @@ class Names(msgspec.Struct):
     components: set[str] = msgspec.field(default_factory=set[str])
 
 
+_PATCHED = "UPDATE twins SET model = ?, properties = ?, last_index = ?, part = NULL, at_ns = ?,"
+# What is null in a merge patch (RFC 7396) goes; no times at all are kept as NULL.
+_TOUCHED = "times = nullif(json_patch(ifnull(times, '{}'), ?), '{}')"
+
+
 @final
 class Rows:
     """Writes changes. `twins` and `relationships`: how many there are."""
@@ -82,12 +87,13 @@ class Rows:
             case PutTwin(touched=None):
                 self._put_twins([self._twin(change, index, None, at_ns)])
             case PutTwin(twin_id, model, properties):
-                times = self._times(change, at_ns)
-                run(
-                    "UPDATE twins SET model = ?, properties = ?, last_index = ?, part = NULL, at_ns = ?, times = ?"
-                    " WHERE id = ?",
-                    (self._key(model), as_json(properties), index, at_ns, times, twin_id),
-                )
+                values = (self._key(model), as_json(properties), index, at_ns)
+                if change.source_times:
+                    times = self._times(change, at_ns)
+                    run(f"{_PATCHED} times = ? WHERE id = ?", (*values, times, twin_id))
+                else:
+                    touched = {name: at_ns if name in properties else None for name in change.touched or ()}
+                    run(f"{_PATCHED} {_TOUCHED} WHERE id = ?", (*values, _text(touched).decode(), twin_id))
             case DeleteTwin(twin_id):
                 self.twins -= run("DELETE FROM twins WHERE id = ?", (twin_id,)).rowcount
                 # Nobody is left to end its alarms.
@@ -177,7 +183,7 @@ class Rows:
             self._db.executemany(_OLD_EDGE, rows)
 
     def _times(self, patch: PutTwin, at_ns: int) -> str | None:
-        """When the properties were written, once `patch` has touched some."""
+        """When the properties were written, once `patch`, which names times of its own, has touched some."""
         row = self._db.execute("SELECT times FROM twins WHERE id = ?", (patch.id,)).fetchone()
         before = dict[str, Time]() if row is None or row[0] is None else read_times(row[0])
         after = {name: at for name, at in before.items() if name in patch.properties}

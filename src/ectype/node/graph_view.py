@@ -89,23 +89,30 @@ class GraphView:
     def relationships(self, twin_id: str, name: str | None, after: str | None, limit: int) -> Page[Relationship]:
         """The edges that start at a twin, those called `name` if that is given, by id."""
         self.twin(twin_id)
-        edges = [edge for edge in self._graph.relationships(twin_id) if name in (None, edge.name)]
-        return _page(edges, [edge.id for edge in edges], after, limit)
+        edges = self._graph.relationships_after(twin_id, name, after or "", limit + 1)
+        return Page(tuple(edges[:limit]), edges[limit - 1].id if len(edges) > limit else None)
 
     def incoming(self, twin_id: str, after: str | None, limit: int) -> Page[Relationship]:
         """The edges that end at a twin, by source and id."""
         self.twin(twin_id)
-        may = self._rights.may
-        edges = [e for e in self._graph.incoming(twin_id) if may(self.who, "read", f"twin:{e.source}")]
-        return _page(edges, [f"{edge.source}/{edge.id}" for edge in edges], after, limit)
+        source, _, edge_id = (after or "").partition("/")
+        seen: list[Relationship] = []
+        while len(seen) <= limit:
+            more = self._graph.incoming_after(twin_id, source, edge_id, limit + 1)
+            seen += [each for each in more if self._rights.may(self.who, "read", f"twin:{each.source}")]
+            if len(more) <= limit:
+                break
+            source, edge_id = more[-1].source, more[-1].id
+        last = seen[limit - 1] if len(seen) > limit else None
+        return Page(tuple(seen[:limit]), None if last is None else f"{last.source}/{last.id}")
 
     def model(self, dtmi: str) -> Model:
         """That type, as it was put. Raises NotFound."""
         demand(self._rights, self.who, "read", "models")
-        found = next((each for each in self._graph.model_facts() if each.id == dtmi), None)
-        if found is None:
+        found = self._graph.model_facts([dtmi])
+        if not found:
             raise NotFound(f"there is no model {dtmi[:140]!r}")
-        return found
+        return found[0]
 
     def models(self, dependencies_for: Sequence[str], after: str | None, limit: int) -> Page[Model]:
         """All types, by id; with `dependencies_for`, those and what they extend or contain."""
@@ -125,8 +132,7 @@ class GraphView:
             left += [each.schema for each in interface.own.values() if isinstance(each, Component)]
         ids = sorted(wanted) if dependencies_for else sorted(interfaces)
         page = _page(ids, ids, after, limit)
-        facts = {each.id: each for each in self._graph.model_facts()}
-        return Page(tuple(facts[dtmi] for dtmi in page.items), page.after)
+        return Page(tuple(self._graph.model_facts(page.items)), page.after)
 
     async def query(self, text: str | None, after: str | None, limit: int) -> Rows:
         """The rows that a query finds. Raises Unparsable, which says where, and TooLong."""
@@ -211,7 +217,7 @@ class GraphView:
         drafts = [Draft("model.put", f"model:{name}", dict(made[name].document)) for name in new]
         if drafts:
             await self._node.writer.write_all(self.who, drafts)
-        facts = {each.id: each for each in self._graph.model_facts()}
+        facts = {each.id: each for each in self._graph.model_facts(new)}
         return [facts[name] for name in new if name in facts]
 
 

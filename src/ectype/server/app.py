@@ -10,7 +10,8 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from ectype.server import event_routes, feed, grafana, history, log, push, rooms, sources, space, twins
 from ectype.server.adt.door import Door
@@ -21,17 +22,19 @@ from ectype.server.guard import Guard
 from ectype.server.static import page_route
 
 
-def create_app(views: Views, *, allowed_hosts: Collection[str], static: Path | None) -> Starlette:
+def create_app(views: Views, *, allowed_hosts: Collection[str], static: Path | None) -> ASGIApp:
     """The application over `views`.
 
     allowed_hosts: the names (without port) that it may be called by; all others are refused, see `guard`.
     static: the folder of the built page; None, or one without index.html: a page that says how to build it.
     """
+    inner = Starlette(routes=routes_of(views, static), exception_handlers={HTTPException: http_exception})
+    # Not as Starlette's own middleware: its layer for errors, which these two never need, would stand before them.
+    return Guard(Door(inner, views), allowed_hosts)
+
+
+def routes_of(views: Views, static: Path | None) -> list[BaseRoute]:
+    """All routes but those of the Azure Digital Twins API, which its door has; the page comes last."""
     gate = Gate(views)
     areas = (space, sources, push, event_routes, twins, history, grafana, log, feed, rooms)
-    routes = [route for area in areas for route in area.routes(gate)]
-    return Starlette(
-        routes=[*routes, page_route(views, static)],
-        middleware=[Middleware(Guard, allowed_hosts=allowed_hosts), Middleware(Door, views=views)],
-        exception_handlers={HTTPException: http_exception},
-    )
+    return [*(route for area in areas for route in area.routes(gate)), page_route(views, static)]

@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import final
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ectype.server.errors import error_body
@@ -47,6 +46,7 @@ _HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 _RAW_HEADERS = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+_NAMES = frozenset(name for name, _ in _RAW_HEADERS)
 
 
 @final
@@ -71,16 +71,22 @@ class Guard:
             await self._app(scope, receive, _with_headers(send))
 
     def _objection(self, scope: Scope) -> str | None:
-        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        hosts: list[str] = []
+        origin: str | None = None
+        site: str | None = None
+        for name, value in scope["headers"]:
+            if name == b"host":
+                hosts.append(value.decode("latin-1"))
+            elif name == b"origin":
+                origin = value.decode("latin-1") if origin is None else origin
+            elif name == b"sec-fetch-site":
+                site = value.decode("latin-1") if site is None else site
         if len(hosts) != 1 or not self._is_ours(_hostname(hosts[0])):
             named = ", ".join(sorted(self._hosts))
             return f"this node answers to the host {named}, not to {', '.join(hosts)[:200]!r}"
         if scope["type"] == "http" and scope["method"] in _SAFE:
             return None
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
         if origin is None:
-            site = headers.get("sec-fetch-site")
             return None if site is None or site in _OWN_SITES else "a page of another site may not do this"
         if _netloc(origin) != hosts[0].lower():
             return f"a page of {origin[:200]} may not do this; only this node's own page and programs may"
@@ -119,7 +125,8 @@ def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             there = {name for name, _ in message["headers"]}
-            message["headers"] = [*message["headers"], *(pair for pair in _RAW_HEADERS if pair[0] not in there)]
+            more = _RAW_HEADERS if _NAMES.isdisjoint(there) else [pair for pair in _RAW_HEADERS if pair[0] not in there]
+            message["headers"] = [*message["headers"], *more]
         await send(message)
 
     return sending

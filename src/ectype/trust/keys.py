@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from nacl.bindings import crypto_sign
 
 from ectype.errors import Misconfigured, ProofFailed
 
@@ -30,11 +31,12 @@ class Signer:
     def __init__(self, private: Ed25519PrivateKey) -> None:
         self._private = private
         self.public = private.public_key().public_bytes_raw()
+        self._secret = private.private_bytes_raw() + self.public  # as libsodium has it
         self.key_id = to_base64url(self.public)
 
     def sign(self, message: bytes) -> bytes:
         """The 64 bytes of the Ed25519 signature over `message` (RFC 8032; the same each time)."""
-        return self._private.sign(message)
+        return crypto_sign(message, self._secret)[:64]
 
     @classmethod
     def generate(cls) -> "Signer":
