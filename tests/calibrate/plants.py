@@ -48,9 +48,9 @@ def recorded(behaviour, constants, k=300, dt=0.5, twins=1, seed=0, level=0.0, sw
     steps = rng.choice([-1.0, 0.0, 1.0], (k // hold + 1, 1))
     events[:, 2] = level + swing * np.repeat(steps, hold, axis=0)[:k]
     events[:, 2 + len(layout.inputs) + len(layout.sensors) :] = 1.0
-    first = np.array([[s.init[0]] for s in layout.states]) + np.array(
-        [[s.init[1]] for s in layout.states]
-    ) * rng.standard_normal((len(layout.states), twins))
+    begin = [s.init for s in layout.states] + [(p.prior.centre(), p.prior.spread()) for p in layout.tracked]
+    mean, std = np.array(begin).T[:, :, None]
+    first = mean + std * rng.standard_normal((len(begin), twins))
     constants = np.broadcast_to(
         np.asarray(constants, float).reshape(len(layout.constants), -1), (len(layout.constants), twins)
     )

@@ -7,6 +7,8 @@
     calibration.py  all of it: `calibrate(behaviour, measurements)`, and what comes out
     identify.py     what the data cannot tell
     experiment.py   what would tell it
+    siblings.py     a twin with little data borrows from its fleet
+    live.py         a parameter that drifts, followed by the filter
     remade.py       a behaviour made from another
 
 Heavy (CasADi): import it in a process of its own.
