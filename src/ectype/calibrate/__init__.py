@@ -9,6 +9,7 @@
     experiment.py   what would tell it
     siblings.py     a twin with little data borrows from its fleet
     live.py         a parameter that drifts, followed by the filter
+    hybrid.py       what the equations lack, learned with the parameters
     remade.py       a behaviour made from another
 
 Heavy (CasADi): import it in a process of its own.

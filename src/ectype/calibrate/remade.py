@@ -21,10 +21,12 @@ def remade(
     parameters: Mapping[str, Parameter] | None = None,
     sensors: Mapping[str, tuple[Sensor, Callable[[Behaviour, Scalar], Scalar]]] | None = None,
     slopes: Slopes | None = None,
+    health: Slopes | None = None,
 ) -> type[Behaviour]:
     """`behaviour` under another class name and the same model. parameters: those of its names are replaced, others
     added. sensors: added, each with what it reads. slopes: added to the derivative of the states it names (per second;
-    to what `step` returns, times dt); what was conserved then no longer is, and is not claimed.
+    to what `step` returns, times dt); what was conserved then no longer is, and is not
+    claimed. health: added to what it tells.
     """
     body: dict[str, Any] = {}
     same: dict[Sensor, Sensor] = {}
@@ -76,7 +78,11 @@ def remade(
     else:
         body["derivative"] = derivative
     body |= {"observe": observe, "noise": by_sensor("noise"), "usable": by_sensor("usable")}
-    kept = ("unrest", "outputs", "health") if slopes else ("unrest", "outputs", "health", "conserved")
-    body |= {method: as_it_was(method) for method in kept}
+
+    def told(self: Behaviour, t: Scalar) -> Any:
+        return {**inner(self).health(t), **(health(self, t) if health else {})}
+
+    kept = ("unrest", "outputs") if slopes else ("unrest", "outputs", "conserved")
+    body |= {method: as_it_was(method) for method in kept} | {"health": told}
     make: Any = type(Behaviour)
     return make(name, (Behaviour,), body, model=behaviour.model, filter=behaviour.filter, substeps=behaviour.substeps)
