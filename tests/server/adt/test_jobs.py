@@ -35,9 +35,9 @@ def edge(source: str, name: str, target: str, **values: object) -> dict[str, obj
     return {"$sourceId": source, "$relationshipId": name, "$relationshipName": "next", "$targetId": target, **values}
 
 
-@pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Place]:
-    served = Place(tmp_path / "jobs.space", tls=False).start()
+@pytest.fixture(params=[False, True], ids=["sync", "aio"])
+def fresh(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
+    served = Place(tmp_path / "jobs.space", tls=False, aio=request.param).start()
     yield served
     served.stop()
 
