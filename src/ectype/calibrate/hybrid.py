@@ -3,7 +3,7 @@
     dx_s/dt = physics_s(x, u) + r_s,    r_s = b_s tanh(sum_j w_sj phi_j / b_s),    phi_j = exp(-|v - c_j|^2 / 2 l^2)
 
 v are the chosen states and inputs, scaled to where the twin has been; the centres c_j are spread over those places,
-each as far from the others as can be. So |r_s| <= b_s everywhere, and where the twin has never been it fades out by itself,
+each as far from the others as can be. So |r_s| <= b_s everywhere, and where the twin has never been it fades out,
 
     |r_s| <= sum_j |w_sj| * exp(-d^2 / 2 l^2),    d the distance to the nearest centre,
 

@@ -99,6 +99,7 @@ def shoot(
     options = {
         "hess_lag": gauss_newton,
         "print_time": False,
+        "show_eval_warnings": False,  # a step that went too far is taken back
         "ipopt": {"print_level": 0, "sb": "yes", "max_iter": most, "tol": 1e-6, "acceptable_tol": 1e-4},
     }
     problem = {"x": unknown, "p": none, "f": 0.5 * ca.sumsqr(r), "g": g}
