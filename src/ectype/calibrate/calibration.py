@@ -14,7 +14,7 @@ import numpy as np
 
 from ectype.calibrate.climb import climb, prior_cost
 from ectype.calibrate.coordinates import Coordinates
-from ectype.calibrate.likelihood import Likelihood, beyond
+from ectype.calibrate.likelihood import Likelihood, Told, beyond
 from ectype.calibrate.shooting import shoot
 from ectype.errors import Invalid
 from ectype.estimate.behaviour import Behaviour
@@ -24,6 +24,7 @@ from ectype.values.canonical import JSON
 _TWO_SIDED_95 = 1.959964
 _MOST_ROUNDS = 4
 _TOO_MANY = 0.2
+_FITS = 1.5
 
 
 @final
@@ -162,14 +163,17 @@ def calibrate(
     at_start = likelihood(z)
     told(0, 44)
     if shooting:
-        cost = at_start.cost + prior_cost(c, z)
+        cost, best = at_start.cost + prior_cost(c, z), at_start
         for longer in (1, 3):
             shot = shoot(c, records, at_start.means, c.at(start or {}), window=window, longer=longer)
             windows, shots = max(windows, shot.windows), shots + shot.steps
-            there = likelihood(shot.z).cost + prior_cost(c, shot.z) if np.isfinite(shot.z).all() else math.inf
-            if there < cost:
-                z, cost = shot.z, there
+            if np.isfinite(shot.z).all():
+                there = likelihood(shot.z)
+                if there.cost + prior_cost(c, shot.z) < cost:
+                    z, cost, best = shot.z, there.cost + prior_cost(c, shot.z), there
             told(longer, 44)
+            if _fits(best):
+                break
         if not math.isfinite(cost):
             raise Invalid(f"{behaviour.__name__}: the filter fails at the prior's centre and where shooting ended")
     elif not math.isfinite(at_start.cost):
@@ -222,6 +226,14 @@ def calibrate(
         exact=exact,
         records=tuple(kept),
     )
+
+
+def _fits(told: Told) -> bool:
+    """Whether the filter is about as sure as it should be, all sensors together."""
+    if not math.isfinite(told.cost):
+        return False
+    v, s = np.concatenate(told.innovations, axis=1), np.concatenate(told.variances, axis=1)
+    return bool(np.nanmean(v**2 / s) < _FITS)
 
 
 def _value(log: bool, z: float) -> float:

@@ -17,6 +17,7 @@ readings the gates would refuse at one z; calibration.py sets those aside.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, final
 
 import casadi as ca
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 
 from ectype.calibrate.coordinates import Coordinates
 from ectype.estimate import gaussian
+from ectype.estimate.behaviour import Behaviour
 from ectype.estimate.methods import Methods, methods_of
 from ectype.estimate.trace import clamp_of
 from ectype.values.block import Float64s
@@ -48,11 +50,13 @@ class Told:
     means: tuple[Float64s, ...]
 
 
-def put_in(m: Methods, c: Coordinates, z: SX) -> tuple[list[SX], list[SX], list[SX]]:
+def put_in(
+    m: Methods, behaviour: type[Behaviour], names: tuple[str, ...], logs: tuple[bool, ...], z: SX
+) -> tuple[list[SX], list[SX], list[SX]]:
     """Constants, factors on q [states] and factors on sigma [sensors] as expressions of z."""
-    layout = c.behaviour.layout
+    layout = behaviour.layout
     parts = ca.vertsplit(z)
-    told = {n: ca.exp(x) if log else x for n, x, log in zip(c.names, parts, c.logs, strict=True)}
+    told = {n: ca.exp(x) if log else x for n, x, log in zip(names, parts, logs, strict=True)}
     constants = [told.get(p.name, ca.SX(p.value)) for p in layout.constants]
     factor = [told.get(f"noise of {d.name}", ca.SX(1)) for d in (*layout.states, *layout.tracked)]
     return constants, factor, [told.get(f"noise of {s.name}", ca.SX(1)) for s in layout.sensors]
@@ -64,10 +68,9 @@ class Likelihood:
 
     def __init__(self, coordinates: Coordinates, records: Sequence[Float64s], *, gated: bool = False) -> None:
         self._c = coordinates
-        self._step, self._width, self._first = _traced(coordinates, gated)
+        self._key = (coordinates.behaviour, coordinates.names, coordinates.logs, gated)
+        _, self._width, self._first = _traced(*self._key)
         self._records = [np.asarray(r, np.float64) for r in records]
-        self._folds = {len(r): self._step.mapaccum("fold", len(r)) for r in self._records}
-        self._gradient: dict[int, Any] = {}
 
     def __call__(self, z: Float64s) -> Told:
         """Everything at z; cost is infinite where the filter fails."""
@@ -76,7 +79,7 @@ class Likelihood:
         states = len(self._c.behaviour.layout.belief_names)
         seen: list[tuple[Float64s, Float64s, Float64s]] = []
         for record in self._records:
-            state, out = self._folds[len(record)](self._start(z), record.T)
+            state, out = _folded(*self._key, len(record))(np.concatenate([z, self._first]), record.T)
             after = np.asarray(state)
             last = after[self._width :, -1]
             cost += float(last[0])
@@ -96,20 +99,8 @@ class Likelihood:
         p = len(self._c.names)
         total = np.zeros((p, p))
         for record in self._records:
-            k = len(record)
-            if k not in self._gradient:
-                at, events = ca.MX.sym("z", p), ca.MX.sym("e", record.shape[1], k)
-                state, _ = self._folds[k](self._start(at), events)
-                slope = state[self._width + 1 : self._width + 1 + p, k - 1]
-                # One forward sweep a column; a reverse sweep would keep every step of the record.
-                second = ca.horzcat(*(ca.jtimes(slope, at, ca.DM(np.eye(p)[:, i])) for i in range(p)))
-                self._gradient[k] = ca.Function("hessian", [at, events], [second])
-            total += np.asarray(self._gradient[k](z, record.T))
+            total += np.asarray(_second(*self._key, len(record))(z, record.T))
         return 0.5 * (total + total.T)
-
-    def _start(self, z: Any) -> Any:
-        rest = self._first
-        return ca.vertcat(z, rest) if isinstance(z, ca.MX) else np.concatenate([z, rest])
 
 
 def beyond(c: Coordinates, records: Sequence[Float64s], z: Float64s) -> list[Flags]:
@@ -118,10 +109,31 @@ def beyond(c: Coordinates, records: Sequence[Float64s], z: Float64s) -> list[Fla
     return [(np.isfinite(a) & np.isnan(b)).T for a, b in zip(free, gated, strict=True)]
 
 
-def _traced(c: Coordinates, gated: bool) -> tuple[Any, int, Float64s]:
+@lru_cache(maxsize=64)
+def _folded(behaviour: type[Behaviour], names: tuple[str, ...], logs: tuple[bool, ...], gated: bool, k: int) -> Any:
+    return _traced(behaviour, names, logs, gated)[0].mapaccum("fold", k)
+
+
+@lru_cache(maxsize=16)
+def _second(behaviour: type[Behaviour], names: tuple[str, ...], logs: tuple[bool, ...], gated: bool, k: int) -> Any:
+    """(z, events) -> the derivative of the gradient."""
+    fold = _folded(behaviour, names, logs, gated, k)
+    _, width, first = _traced(behaviour, names, logs, gated)
+    p = len(names)
+    z, events = ca.MX.sym("z", p), ca.MX.sym("e", fold.size1_in(1), k)
+    state, _ = fold(ca.vertcat(z, first), events)
+    slope = state[width + 1 : width + 1 + p, k - 1]
+    # Forward sweeps, one a column: a reverse sweep would keep every step of the record.
+    return ca.Function("hessian", [z, events], [ca.jtimes(slope, z, ca.DM.eye(p))])
+
+
+@lru_cache(maxsize=32)
+def _traced(
+    behaviour: type[Behaviour], names: tuple[str, ...], logs: tuple[bool, ...], gated: bool
+) -> tuple[Any, int, Float64s]:
     """One event: ([z, belief, its sensitivities, cost, gradient, information], event) -> (the same after, [v, S])."""
-    layout, m = c.behaviour.layout, methods_of(c.behaviour)
-    n, p, sensors = len(m.x), len(c.names), len(layout.sensors)
+    layout, m = behaviour.layout, methods_of(behaviour)
+    n, p, sensors = len(m.x), len(names), len(layout.sensors)
     tri = [(i, j) for i in range(n) for j in range(i + 1)]
     size = n + len(tri)
     z, belief, seeds = ca.SX.sym("z", p), ca.SX.sym("b", size), ca.SX.sym("B", size, p)
@@ -132,8 +144,8 @@ def _traced(c: Coordinates, gated: bool) -> tuple[Any, int, Float64s]:
     e = ca.vertsplit(event)
     readings, present = e[2 + len(m.inputs) : 2 + len(m.inputs) + sensors], e[2 + len(m.inputs) + sensors :]
 
-    clamp, exact = clamp_of(layout), c.behaviour.filter != "ukf"
-    constants, restless, louder = put_in(m, c, z)
+    clamp, exact = clamp_of(layout), behaviour.filter != "ukf"
+    constants, restless, louder = put_in(m, behaviour, names, logs, z)
     predict = gaussian.predict_ekf if exact else gaussian.predict_ukf
     q = [a * f for a, f in zip(m.at(list(m.q), clamp(x0)), restless, strict=True)]
     x, cov, _ = predict(m, x0, gaussian.cholesky(cov0, n), q, clamp)

@@ -15,6 +15,7 @@ like |r| and not r^2. The answer is a good start, not the posterior: likelihood.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, final
 
 import casadi as ca
@@ -22,6 +23,7 @@ import numpy as np
 
 from ectype.calibrate.coordinates import Coordinates
 from ectype.calibrate.likelihood import put_in
+from ectype.estimate.behaviour import Behaviour
 from ectype.estimate.methods import methods_of
 from ectype.estimate.trace import clamp_of
 from ectype.values.block import Float64s
@@ -57,7 +59,8 @@ def shoot(
     """
     total = sum(map(len, records))
     length = longer * (window or max(5, math.ceil(total / _MOST_WINDOWS)))
-    event, window_step, states, q = _event_of(c)
+    event, window_step, states, read_q = _event_of(c.behaviour, c.names, c.logs)
+    q = _restless(c, read_q)
     free = ca.MX.sym("z", len(c.names))
     run = window_step.mapaccum("window", length)
     low, high = _bounds(c)
@@ -117,13 +120,14 @@ def shoot(
     return Shot(best, counts, int(stats["iter_count"]), str(stats["return_status"]))
 
 
-def _event_of(c: Coordinates) -> tuple[int, Any, int, Float64s]:
-    """([x, z], event) -> (the same after it, weighted residuals), and each state's q at its first mean."""
-    layout, m = c.behaviour.layout, methods_of(c.behaviour)
+@lru_cache(maxsize=32)
+def _event_of(behaviour: type[Behaviour], names: tuple[str, ...], logs: tuple[bool, ...]) -> tuple[int, Any, int, Any]:
+    """([x, z], event) -> (the same after it, weighted residuals), and (x, z, event) -> each state's q."""
+    layout, m = behaviour.layout, methods_of(behaviour)
     n, sensors, clamp = len(m.x), len(layout.sensors), clamp_of(layout)
-    x, z = ca.SX.sym("x", n), ca.SX.sym("z", len(c.names))
+    x, z = ca.SX.sym("x", n), ca.SX.sym("z", len(names))
     e = ca.vertsplit(ca.SX.sym("e", 2 + len(m.inputs) + 2 * sensors))
-    constants, restless, louder = put_in(m, c, z)
+    constants, restless, louder = put_in(m, behaviour, names, logs, z)
     given = ca.vertcat(*m.constants, m.t, m.dt, *m.inputs)
     with_ = ca.vertcat(*constants, *e[: 2 + len(m.inputs)])
     moved = m.at(list(m.moved), clamp(ca.vertsplit(x)))
@@ -136,14 +140,18 @@ def _event_of(c: Coordinates) -> tuple[int, Any, int, Float64s]:
             miss = miss * ca.sqrt(2.0 / (1.0 + ca.sqrt(1.0 + (miss / sensor.gate) ** 2)))
         misses.append(ca.if_else(on, miss, 0))
     after, missed = (ca.substitute(ca.vertcat(*expressions), given, with_) for expressions in (moved, misses))
-    # Held at z's start: with z free, the noise itself would be what closes the gaps.
-    at = ca.substitute(ca.vertcat(*(a * f for a, f in zip(m.q, restless, strict=True))), given, with_)
-    inputs = [u.default or 0.0 for u in layout.inputs]
-    first, _ = _first(c)
-    read_q: Any = ca.Function("q", [ca.vertcat(*m.x), z, ca.vertcat(*e)], [at])
-    q = np.asarray(read_q(first, c.mean, np.concatenate([[0.0, 1.0], inputs, np.zeros(2 * sensors)]))).ravel()
+    restlessness = ca.substitute(ca.vertcat(*(a * f for a, f in zip(m.q, restless, strict=True))), given, with_)
+    read_q = ca.Function("q", [ca.vertcat(*m.x), z, ca.vertcat(*e)], [restlessness])
     step = ca.Function("event", [ca.vertcat(x, z), ca.vertcat(*e)], [ca.vertcat(after, z), missed], {"cse": True})
-    return len(e), step, n, q
+    return len(e), step, n, read_q
+
+
+def _restless(c: Coordinates, read_q: Any) -> Float64s:
+    """[states]: q at the first mean and the prior's centre; with z free, q itself would be what closes the gaps."""
+    layout = c.behaviour.layout
+    inputs = [u.default or 0.0 for u in layout.inputs]
+    event = np.concatenate([[0.0, 1.0], inputs, np.zeros(2 * len(layout.sensors))])
+    return np.asarray(read_q(_first(c)[0], c.mean, event)).ravel()
 
 
 def _first(c: Coordinates) -> tuple[Float64s, Float64s]:
