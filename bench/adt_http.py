@@ -3,7 +3,9 @@
 `ectype serve` in a process of its own; 16 connections, each with one request on its way, speak plain HTTP/1.1 from
 this process. Reads and patches go to twins spread over all; then all 16 patch ONE twin. A patch is answered when it is
 checked, signed, on disk and folded. Beside it in the same run, as the physical limit: a bare Starlette app on the same
-server that reads from, and commits to, SQLite, with no model, no check, no log and no ETag.
+server that reads from, and commits to, SQLite, with no model, no check, no log and no ETag. And as a peer, where it is
+installed (npm install --prefix FOLDER node-red, then --node-red FOLDER): Node-RED with the same two routes over values
+in its memory, which keeps nothing.
 Bars: 4,000 reads/s, 2,500 patches/s, 500 patches/s on one twin.
 """
 
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from adt_import import SENSOR_TYPE, serve, write_campus
+from http_write import start_node_red
 
 CLIENTS = 16
 API = "api-version=2023-10-31"
@@ -64,12 +67,28 @@ BARE = textwrap.dedent(
     """
 )
 
+KEPT = "global.get('twins') || {}"
+GET = f"const twins = {KEPT}; msg.payload = twins[msg.req.params.id] || {{value: 0}}; return msg;"
+PATCH = f"const twins = {KEPT}; const first = (msg.payload || [])[0] || {{}}; "
+PATCH += "twins[msg.req.params.id] = {value: first.value}; "
+PATCH += "global.set('twins', twins); msg.payload = ''; return msg;"
+FLOW = [
+    {"id": "tab", "type": "tab", "label": "bench"},
+    {"id": "in1", "type": "http in", "z": "tab", "url": "/digitaltwins/:id", "method": "get", "wires": [["f1"]]},
+    {"id": "f1", "type": "function", "z": "tab", "func": GET, "outputs": 1, "wires": [["ok1"]]},
+    {"id": "ok1", "type": "http response", "z": "tab", "statusCode": "200", "wires": []},
+    {"id": "in2", "type": "http in", "z": "tab", "url": "/digitaltwins/:id", "method": "patch", "wires": [["f2"]]},
+    {"id": "f2", "type": "function", "z": "tab", "func": PATCH, "outputs": 1, "wires": [["ok2"]]},
+    {"id": "ok2", "type": "http response", "z": "tab", "statusCode": "204", "wires": []},
+]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--twins", type=int)
     parser.add_argument("--seconds", type=float)
+    parser.add_argument("--node-red", type=Path, help="a folder where npm installed node-red")
     args = parser.parse_args()
     count = args.twins or (1_000 if args.quick else 10_000)
     seconds = args.seconds or (0.5 if args.quick else 5)
@@ -81,10 +100,13 @@ def main() -> None:
         process, url, _ = serve(space)
         load(url)
         ours = asyncio.run(rates(process, int(url.rpartition(":")[2]), count, seconds))
+        started = start_node_red(args.node_red, Path(folder) / "red", FLOW, "/digitaltwins/none")
+        red = started if isinstance(started, str) else asyncio.run(rates(*started, count, seconds))
     result: dict[str, Any] = {"twins": count, "clients": CLIENTS}
     for name, rate in ours.items():
         result |= {name: round(rate), f"bar_{name}": BARS[name], f"bare_{name}": round(bare[name])}
         result[f"ratio_{name}"] = round(rate / bare[name], 2)
+    result["node_red"] = red if isinstance(red, str) else {name: round(rate) for name, rate in red.items()}
     print(json.dumps(result, indent=2))
 
 
@@ -149,8 +171,9 @@ class Client(asyncio.Protocol):
         status = self.buffer[9:12]
         length = 0
         if status != b"204":
-            at = self.buffer.find(b"content-length: ", 0, head) + 16
-            length = int(self.buffer[at : self.buffer.find(b"\r\n", at)])
+            told = self.buffer[: head + 2].lower()
+            at = told.find(b"content-length: ") + 16
+            length = int(told[at : told.find(b"\r\n", at)])
         if len(self.buffer) < head + 4 + length:
             return
         if status not in (b"200", b"204"):

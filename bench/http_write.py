@@ -97,6 +97,21 @@ async def prepare(path: Path, clients: int) -> int:
 
 def node_red(folder: Path | None, user: Path, count: int, seconds: float, clients: int) -> dict[str, float] | str:
     """Measure Node-RED on the same path, or say why not."""
+    started = start_node_red(folder, user, FLOW, "/level")
+    if isinstance(started, str):
+        return started
+    server, port = started
+    try:
+        return asyncio.run(measure(port, "/seen", ["/level"] * clients, plain, count, seconds))
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def start_node_red(
+    folder: Path | None, user: Path, flow: list[dict[str, object]], path: str
+) -> tuple[subprocess.Popen[str], int] | str:
+    """Node-RED with that flow and its port, once `path` answers to a patch; or why not."""
     if folder is None:
         return "not measured: --node-red names no folder"
     program = folder / "node_modules" / "node-red" / "red.js"
@@ -104,19 +119,15 @@ def node_red(folder: Path | None, user: Path, count: int, seconds: float, client
     if not program.exists() or node is None:
         return f"not measured: there is no {program}, or no node"
     user.mkdir()
-    (user / "flows.json").write_text(json.dumps(FLOW))
+    (user / "flows.json").write_text(json.dumps(flow))
     (user / "settings.js").write_text(
         'module.exports = {uiHost: "127.0.0.1", httpAdminRoot: false, telemetry: {enabled: false}}'
     )
     port = free_port()
     words = [node, str(program), "--userDir", str(user), "--port", str(port), "flows.json"]
-    server = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-    try:
-        until_answered(f"http://127.0.0.1:{port}/level")
-        return asyncio.run(measure(port, "/seen", ["/level"] * clients, plain, count, seconds))
-    finally:
-        server.terminate()
-        server.wait(20)
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, text=True)
+    until_answered(f"http://127.0.0.1:{port}{path}")
+    return server, port
 
 
 def until_answered(url: str) -> None:
