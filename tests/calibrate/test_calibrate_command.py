@@ -13,7 +13,12 @@ from tests.calibrate.plants import Tank, recorded
 @pytest.fixture
 def recording(tmp_path):
     record = recorded(Tank, [5.0, 40.0, 0.12], k=200, dt=2.0, level=3.0)[0]
-    rows = [f"tank-1,{to_iso(int(1.7e18 + r[0] * 1e9))},{r[2]:.6f},{r[3]:.6f}" for r in record]
+    short = recorded(Tank, [5.0, 42.0, 0.13], k=5, dt=2.0, level=3.0, seed=4)[0]
+    rows = [
+        f"{who},{to_iso(int(1.7e18 + r[0] * 1e9))},{r[2]:.6f},{r[3]:.6f}"
+        for who, rows in (("tank-1", record), ("tank-2", short))
+        for r in rows
+    ]
     path = tmp_path / "tank.csv"
     path.write_text("\n".join(["who,when,volts,seen", *rows]) + "\n")
     return path
@@ -43,8 +48,24 @@ def test_people_get_a_table_and_sentences(recording, capsys, monkeypatch):
     assert "--set outlet=0.1" in told
 
 
+def test_several_twins_are_siblings(recording, capsys, tmp_path):
+    out = tmp_path / "params.json"
+    asked(recording, "--twin", "tank-2", "--out", str(out), "--json")
+    told = {t["twin"]: t for t in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert list(told) == ["tank-1", "tank-2"]
+    assert json.loads(out.read_bytes()) == list(told.values())
+    given = ["tests.calibrate.plants:Tank", str(recording), "--id", "who", "--time", "when", "--twin", "tank-2"]
+    dispatch(["calibrate", *given, "--columns", "volts=pump,seen=level", "--json"])
+    alone = json.loads(capsys.readouterr().out)["parameters"]["outlet"]
+    with_sibling = told["tank-2"]["parameters"]["outlet"]
+    assert with_sibling["high"] - with_sibling["low"] < alone["high"] - alone["low"]
+    assert abs(with_sibling["value"] - 0.13) < abs(alone["value"] - 0.13)
+
+
 def test_what_is_wrong_is_told_with_the_way_out(recording):
     with pytest.raises(Misconfigured, match="one sample or more"):
         asked(recording, "--window", "0")
+    with pytest.raises(Misconfigured, match="each twin once"):
+        asked(recording, "--twin", "tank-1")
     with pytest.raises(Misconfigured, match="it has: h, level"):
         asked(recording, "--noise", "pump")

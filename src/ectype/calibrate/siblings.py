@@ -46,6 +46,7 @@ def calibrate_fleet(
     measurements: Mapping[str, Float64s | Sequence[Float64s]],
     *,
     noises: Sequence[str] = (),
+    window: int | None = None,
     told: Callable[[int, int], None] = lambda done, total: None,
 ) -> Fleet:
     """All twins of one kind, each with its measurements by its id. Raises Invalid for fewer than two."""
@@ -54,7 +55,7 @@ def calibrate_fleet(
     total = 2 * len(measurements)
     alone: dict[str, Calibration] = {}
     for twin, events in measurements.items():
-        alone[twin] = calibrate(behaviour, events, noises=noises)
+        alone[twin] = calibrate(behaviour, events, noises=noises, window=window)
         told(len(alone), total)
     mean, cov = pool(list(alone.values()))
     prior = next(iter(alone.values())).coordinates.with_prior(mean, cov)
@@ -70,10 +71,11 @@ def pool(alone: Sequence[Calibration]) -> tuple[Float64s, Float64s]:
     """mu and T of the twins that were calibrated alone, all with the same declared prior."""
     c = alone[0].coordinates
     spread = np.asarray(np.linalg.inv(c.precision), np.float64)
-    # (H z - P m) is what the data alone say of F a: no inverse of F, which may be singular.
     informations = [_positive(one.information) for one in alone]
+    # F a without the inverse of F, which may be singular: at a top F (z - a) + P (z - m) = 0. At a bound it is none,
+    # and z itself is taken for a.
     pulls = [
-        f @ one.z + (one.coordinates.precision @ (one.z - c.mean) if not one.at_bound else 0.0 * one.z)
+        f @ one.z + (0.0 if one.at_bound else c.precision @ (one.z - c.mean))
         for f, one in zip(informations, alone, strict=True)
     ]
     mean, cov = c.mean.copy(), spread.copy()

@@ -1,4 +1,7 @@
-"""`ectype calibrate`: a twin's parameters from a recording, how sure they are, and what the recording cannot tell."""
+"""`ectype calibrate`: a twin's parameters from a recording, how sure they are, and what the recording cannot tell.
+
+Several twins of one kind borrow from each other: what the data of one do not tell, its siblings' do.
+"""
 
 import argparse
 import json
@@ -10,6 +13,7 @@ from rich.table import Table
 from ectype.calibrate.calibration import Calibration, calibrate
 from ectype.calibrate.experiment import Experiment, experiments
 from ectype.calibrate.identify import Identified, identify
+from ectype.calibrate.siblings import calibrate_fleet
 from ectype.cli.options import add_json
 from ectype.cli.progress import Bar
 from ectype.cli.replay import read_columns, read_time
@@ -27,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("behaviour", metavar="MODULE:CLASS", help="the twin's behaviour, as module:Class or file.py:Class")
     add("path", type=Path, metavar="FILE", help="a Parquet or CSV recording")
-    add("--twin", required=True, metavar="ID", help="whose rows")
+    add("--twin", required=True, action="append", metavar="ID", help="whose rows; several are calibrated as siblings")
     add("--id", required=True, metavar="COLUMN", help="the column that says whose row it is")
     add("--time", required=True, metavar="COLUMN", help="the column that says when")
     add("--columns", metavar="A,B=NAME", help="columns to read, and the behaviour's name for them if it is another")
@@ -35,43 +39,63 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--start", metavar="TIME", help="begin here")
     add("--stop", metavar="TIME", help="end before this time, so that a later period can judge")
     add("--window", type=int, metavar="N", help="samples in a window of multiple shooting (default: by the length)")
-    add("--out", type=Path, metavar="FILE", help="write all of it here, as canonical JSON")
+    add("--out", type=Path, metavar="FILE", help="write all of it here, as canonical JSON (a list, for several)")
     add_json(parser)
 
 
 def main(args: argparse.Namespace) -> None:
     """Run it."""
-    check_twin_id(args.twin)
+    for twin in args.twin:
+        check_twin_id(twin)
     if args.window is not None and args.window < 1:
         raise Misconfigured(f"--window {args.window}: a window has one sample or more")
+    if len(set(args.twin)) < len(args.twin):
+        raise Misconfigured("--twin: each twin once")
     graph = trace(load_behaviour(args.behaviour))
     columns = read_columns(args.columns)
     recording = Recording(args.path, id_column=args.id, time_column=args.time, columns=columns)
-    at_ns, events = events_of(
-        graph, recording, args.twin, read_time(args.start, "--start"), read_time(args.stop, "--stop")
-    )
+    start_ns, stop_ns = read_time(args.start, "--start"), read_time(args.stop, "--stop")
+    read = {twin: events_of(graph, recording, twin, start_ns, stop_ns) for twin in args.twin}
+    events = {twin: told[1] for twin, told in read.items()}
     with Bar("Calibrating", hidden=args.json) as bar:
-        found = calibrate(graph.behaviour, events, noises=args.noise, window=args.window, told=bar.update)
+        if len(events) == 1:
+            (one,) = events.values()
+            found = {
+                args.twin[0]: calibrate(graph.behaviour, one, noises=args.noise, window=args.window, told=bar.update)
+            }
+        else:
+            fleet = calibrate_fleet(graph.behaviour, events, noises=args.noise, window=args.window, told=bar.update)
+            found = dict(fleet.twins)
+    documents: list[JSON] = []
+    for twin, calibration in found.items():
+        at_ns = read[twin][0]
+        span = (to_iso(int(at_ns[0])), to_iso(int(at_ns[-1])))
+        documents.append(tell(twin, span, calibration, args.json))
+    if args.out is not None:
+        args.out.write_bytes(canonical(documents if len(documents) > 1 else documents[0]))
+
+
+def tell(twin: str, span: tuple[str, str], found: Calibration, as_json: bool) -> dict[str, JSON]:
+    """Print one twin's calibration, and give it as a document."""
     said = identify(found)
-    with Bar("Looking for experiments", hidden=args.json) as bar:
+    with Bar("Looking for experiments", hidden=as_json) as bar:
         ways: list[tuple[Experiment, ...]] = []
         for i, untold in enumerate(said.untold):
             bar.update(i, len(said.untold))
             ways.append(experiments(found, untold))
     document: dict[str, JSON] = {
-        "twin": args.twin,
-        "from": to_iso(int(at_ns[0])),
-        "to": to_iso(int(at_ns[-1])),
+        "twin": twin,
+        "from": span[0],
+        "to": span[1],
         **found.document(),
         "identifiability": dict(said.document()),
         "experiments": [[e.document() for e in way] for way in ways],
     }
-    if args.out is not None:
-        args.out.write_bytes(canonical(document))
-    if args.json:
+    if as_json:
         print(json.dumps(document))
-        return
-    show(found, said, ways, document)
+    else:
+        show(found, said, ways, document)
+    return document
 
 
 def show(found: Calibration, said: Identified, ways: list[tuple[Experiment, ...]], document: dict[str, JSON]) -> None:
