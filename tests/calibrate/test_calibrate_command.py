@@ -62,9 +62,24 @@ def test_several_twins_are_siblings(recording, capsys, tmp_path):
     assert abs(with_sibling["value"] - 0.13) < abs(alone["value"] - 0.13)
 
 
+def test_what_the_equations_lack_is_learned_and_told(recording, capsys, monkeypatch):
+    asked(recording, "--learn", "h=0.01 cm/s", "--of", "h", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["learned"]["of"] == ["h"]
+    assert told["learned"]["slopes"]["h"] < 0.3, "there is nothing to learn here"
+    assert "learned_h_0" in told["parameters"]
+    monkeypatch.setenv("COLUMNS", "200")
+    asked(recording, "--learn", "h=0.01 cm/s")
+    assert "Learned on top of the physics" in capsys.readouterr().out
+
+
 def test_what_is_wrong_is_told_with_the_way_out(recording):
     with pytest.raises(Misconfigured, match="one sample or more"):
         asked(recording, "--window", "0")
+    with pytest.raises(Misconfigured, match="one twin at a time"):
+        asked(recording, "--twin", "tank-2", "--learn", "h=1 cm/s")
+    with pytest.raises(Misconfigured, match="no 'level'; on: h"):
+        asked(recording, "--learn", "level=1 cm/s")
     with pytest.raises(Misconfigured, match="each twin once"):
         asked(recording, "--twin", "tank-1")
     with pytest.raises(Misconfigured, match="it has: h, level"):

@@ -1,6 +1,7 @@
 """What the equations lack is learned, and nothing is made up where the twin has never been."""
 
 import functools
+import json
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ectype.calibrate.calibration import calibrate
-from ectype.calibrate.hybrid import hybrid
+from ectype.calibrate.hybrid import Learned, hybrid, taught
 from ectype.calibrate.likelihood import Likelihood
-from ectype.errors import Misconfigured
+from ectype.errors import Invalid, Misconfigured
 from ectype.estimate.behaviour import Behaviour, Input, LogNormal, Parameter, Sensor, State
 from ectype.estimate.emit_numpy import NumpyKernel
 from ectype.estimate.maths import maximum, sqrt
@@ -132,3 +133,16 @@ def test_names_that_are_not_there_are_told():
         hybrid(trained().physics, {"level": "1 cm/s"}, ["h"])
     with pytest.raises(Misconfigured, match="no 'temperature'"):
         hybrid(trained().physics, {"h": "1 cm/s"}, ["temperature"])
+
+
+def test_what_was_learned_comes_back_from_its_document():
+    h = trained()
+    document = json.loads(json.dumps({**h.calibration.document(), "learned": h.document()}))
+    fixed = {name: Parameter(p["unit"], fixed=p["value"]) for name, p in document["parameters"].items()}
+    again = taught(Told, Learned.read(document["learned"]), fixed)
+    assert trace(again).digest == trace(h.behaviour).digest
+    assert [p.value for p in again.layout.constants] == [p.value for p in h.behaviour.layout.constants]
+    with pytest.raises(Invalid, match="nothing that was learned"):
+        Learned.read({"of": ["h"]})
+    with pytest.raises(Invalid, match="do not go with 2 names"):
+        Learned.read({**document["learned"], "of": ["h", "pump"]})

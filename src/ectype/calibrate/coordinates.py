@@ -16,6 +16,8 @@ from ectype.errors import Misconfigured
 from ectype.estimate.behaviour import Behaviour, LogNormal
 from ectype.values.block import Float64s
 
+WEIGHT = "learned_"  # what the names of learned weights begin with (hybrid.py)
+
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)

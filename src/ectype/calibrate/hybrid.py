@@ -15,22 +15,24 @@ behaviour like any other, and its `health` tells at every moment what share is l
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Self, final
 
 import casadi as ca
 import numpy as np
 
 from ectype.calibrate.calibration import Calibration, calibrate
+from ectype.calibrate.coordinates import WEIGHT
 from ectype.calibrate.likelihood import Likelihood
 from ectype.calibrate.live import tracking
 from ectype.calibrate.remade import remade
-from ectype.errors import Misconfigured
+from ectype.errors import Invalid, Misconfigured
 from ectype.estimate.behaviour import Behaviour, Input, Normal, Parameter
 from ectype.estimate.maths import Scalar, exp, maximum, tanh
 from ectype.estimate.methods import methods_of
 from ectype.estimate.simulate import simulate
 from ectype.units import quantity
 from ectype.values.block import Float64s
+from ectype.values.canonical import JSON
 
 _MOST = 3.0  # b_s in sizes a_s
 
@@ -49,9 +51,28 @@ class Learned:
     width: float
     sizes: Mapping[str, float]
 
+    def document(self) -> dict[str, JSON]:
+        """As plain JSON: with the values of the parameters, all that `taught` needs."""
+        arrays = {"shift": self.shift.tolist(), "scale": self.scale.tolist(), "centres": self.centres.tolist()}
+        return {"of": list(self.of), "width": self.width, "sizes": dict(self.sizes), **arrays}
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Self:
+        """What `document` gave. Raises Invalid for anything else."""
+        try:
+            of, sizes = tuple(map(str, document["of"])), {str(k): float(v) for k, v in document["sizes"].items()}
+            shift, scale, centres = (np.array(document[n], np.float64) for n in ("shift", "scale", "centres"))
+            if centres.ndim != 2 or {centres.shape[1], len(shift), len(scale)} != {len(of)}:
+                raise Invalid(f"centres of {centres.shape} do not go with {len(of)} names")
+            return cls(of, shift, scale, centres, float(document["width"]), sizes)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Invalid(
+                f"this is nothing that was learned: {error!r}; take it from ectype calibrate --out"
+            ) from error
+
     def weights(self, state: str) -> list[str]:
         """The names of its parameters."""
-        return [f"learned_{state}_{j}" for j in range(len(self.centres))]
+        return [f"{WEIGHT}{state}_{j}" for j in range(len(self.centres))]
 
     def features(self, values: Mapping[str, Scalar]) -> list[Scalar]:
         """phi of those values; symbols, floats or arrays."""
@@ -100,6 +121,11 @@ class Hybrid:
         """By how much learning raised the log-likelihood of the readings it was trained on."""
         return self.calibration.log_likelihood - self.physics.log_likelihood
 
+    def document(self) -> dict[str, JSON]:
+        """What was learned and its shares, as plain JSON; its weights are among the calibration's parameters."""
+        shares: dict[str, JSON] = {"slopes": dict(self.slopes), "outputs": dict(self.outputs)}
+        return {**self.learned.document(), **shares, "gain": self.gain, "sentence": self.sentence}
+
     @property
     def sentence(self) -> str:
         """For people."""
@@ -134,6 +160,18 @@ def hybrid(
         for s, size in sizes.items()
         for name in learned.weights(s)
     }
+    made = taught(behaviour, learned, weights)
+    noises = physics.coordinates.noises
+    start = physics.values
+    found = calibrate(made, physics.records, noises=noises, start=start, shooting=False, told=told)
+    run = tracking(found, {})
+    return Hybrid(run, found, physics, learned, _slopes(found, learned), _outputs(found, learned))
+
+
+def taught(behaviour: type[Behaviour], learned: Learned, parameters: Mapping[str, Parameter]) -> type[Behaviour]:
+    """`behaviour` with what was learned. parameters: the weights, and whichever of its own are to be others: with
+    `Parameter(unit, fixed=value)` of a calibration's document, the twin that was calibrated.
+    """
 
     def slopes(one: Behaviour, t: Scalar) -> Mapping[str, Scalar]:
         return learned.residual(one.values_)
@@ -142,12 +180,7 @@ def hybrid(
         told = {f"learned_{s}": r for s, r in learned.residual(one.values_).items()}
         return told | {"learned_support": learned.support(one.values_)}
 
-    made = remade(behaviour, behaviour.__name__, parameters=weights, slopes=slopes, health=health)
-    noises = physics.coordinates.noises
-    start = physics.values
-    found = calibrate(made, physics.records, noises=noises, start=start, shooting=False, told=told)
-    run = tracking(found, {})
-    return Hybrid(run, found, physics, learned, _slopes(found, learned), _outputs(found, learned))
+    return remade(behaviour, behaviour.__name__, parameters=parameters, slopes=slopes, health=health)
 
 
 def _spread(physics: Calibration, of: tuple[str, ...], sizes: Mapping[str, float], centres: int) -> Learned:

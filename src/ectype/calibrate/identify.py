@@ -13,6 +13,7 @@ from typing import final
 import numpy as np
 
 from ectype.calibrate.calibration import Calibration
+from ectype.calibrate.coordinates import WEIGHT
 from ectype.values.block import Float64s
 from ectype.values.canonical import JSON
 
@@ -30,6 +31,11 @@ class Untold:
     names: tuple[str, ...]
     seen: float
     sentence: str
+
+    @property
+    def learned(self) -> bool:
+        """Whether it is of learned weights alone, for which nobody makes an experiment."""
+        return all(name.startswith(WEIGHT) for name in self.names)
 
 
 @final
@@ -59,7 +65,10 @@ def identify(found: Calibration) -> Identified:
     weak = vectors[:, values < 1.0]
     untold = tuple(_told(found, u, g, scale) for u in _sparse(weak).T)
     if untold:
-        names = "; ".join(" with ".join(u.names) for u in untold)
+        own = [u for u in untold if not u.learned]
+        names = "; ".join(" with ".join(u.names) for u in own)
+        if len(own) < len(untold):
+            names += f"{'; ' if own else ''}{len(untold) - len(own)} of what was learned, where it seldom was"
         sentence = f"The data leave {len(untold)} of {len(singular)} directions to the prior: {names}."
     else:
         weakest = singular[-1]
