@@ -10,7 +10,6 @@ from ectype.graph.reading import Reading
 from ectype.query import pattern
 from ectype.query.cells import Place, Scope
 from ectype.query.errors import Unparsable
-from ectype.query.kinds import conforming
 from ectype.query.page import Key
 from ectype.query.syntax import Aggregate, Item, Order, Path, Query
 from ectype.query.where import Bound, Term, Terms
@@ -131,7 +130,7 @@ def _terms(query: Query, reading: Reading) -> Terms:
 
 def _of_model(reading: Reading, dtmi: str, exact: bool) -> Collection[int]:
     """The keys of the models that are `dtmi`, extend it, or are a higher version of those."""
-    ids = {dtmi} if exact else {dtmi, *conforming(reading.models(), dtmi)}
+    ids = {dtmi} if exact else {dtmi, *reading.models().conforming(dtmi)}
     rows = (reading.db.execute("SELECT key FROM models WHERE id = ?", (each,)).fetchone() for each in ids)
     return [row[0] for row in rows if row is not None]
 

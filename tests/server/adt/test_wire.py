@@ -181,3 +181,37 @@ def test_a_foreign_etag_matches_nothing(http: httpx.Client) -> None:
     told = http.patch("/digitaltwins/fe", json=patch, headers={"if-match": 'W/"0b1c-uuid"'})
     assert code(told) == (412, "PreconditionFailed")
     assert http.patch("/digitaltwins/fe", json=patch, headers={"if-match": "*"}).status_code == 204
+
+
+def asking(text: str) -> bytes:
+    return json.dumps({"query": text}).encode()
+
+
+BAD_QUERIES = {
+    "no JSON": b"{",
+    "wrong UTF-8": b'{"query": "SELECT \xff"}',
+    "a name twice": b'{"query": "SELECT * FROM DIGITALTWINS", "query": "x"}',
+    "NaN": b'{"query": NaN}',
+    "deep JSON": b'{"query": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+    "a number": b'{"query": 7}',
+    "nothing": b"{}",
+    "10,000 values": asking(f"SELECT * FROM DIGITALTWINS T WHERE T.$dtId IN [{', '.join(['1'] * 10_000)}]"),
+    "deep conditions": asking(f"SELECT * FROM DIGITALTWINS T WHERE {'NOT (' * 5000}T.a = 1{')' * 5000}"),
+    "many conditions": asking(f"SELECT * FROM DIGITALTWINS T WHERE {' AND '.join(['T.a = 1'] * 5000)}"),
+    "a long text": asking(f"SELECT * FROM DIGITALTWINS T WHERE T.name = '{'x' * 1_000_000}'"),
+    "a text without end": asking("SELECT * FROM DIGITALTWINS T WHERE T.name = 'x"),
+    "six joins": asking("SELECT a FROM DIGITALTWINS a" + "".join(f" JOIN b{n} RELATED a.r" for n in range(6))),
+    "half a character": b'{"query": "SELECT * FROM DIGITALTWINS T WHERE T.name = \'\\ud800"}',
+    "a foreign token": json.dumps({"continuationToken": "e30="}).encode(),
+    "an odd token": json.dumps({"continuationToken": "\u0000"}).encode(),
+}
+
+
+@pytest.mark.parametrize("body", BAD_QUERIES.values(), ids=BAD_QUERIES.keys())
+def test_a_query_that_cannot_be_is_a_clear_4xx(http: httpx.Client, body: bytes) -> None:
+    response = http.post("/query", content=body, headers={"content-type": "application/json"})
+    assert 400 <= response.status_code < 500, response.text[:200]
+    error = response.json()["error"]
+    assert error["code"]
+    assert len(error["message"]) < 2000
+    assert response.headers["x-ms-error-code"] == error["code"]
