@@ -116,8 +116,9 @@ def test_what_is_no_filter_says_where(text: str) -> None:
         compile_filter(text)
 
 
-def test_every_change_is_told_to_a_webhook_in_order(tmp_path: Path, hook: Hook) -> None:
-    place = Place(configured(tmp_path, f'[hook]\nkind = "webhook"\nurl = "{hook.url}"\n'), tls=False).start()
+@pytest.mark.parametrize("aio", [False, True], ids=["sync", "aio"])
+def test_every_change_is_told_to_a_webhook_in_order(tmp_path: Path, hook: Hook, aio: bool) -> None:
+    place = Place(configured(tmp_path, f'[hook]\nkind = "webhook"\nurl = "{hook.url}"\n'), tls=False, aio=aio).start()
     with place.client() as client:
         client.create_models(MODELS)
         client.upsert_digital_twin("before", room())
