@@ -215,3 +215,12 @@ def test_grafana_finds_series_and_draws_them(url):
         post("/grafana/query", {"targets": []})
     with refused.value:
         assert refused.value.code == 400
+
+
+def test_a_type_of_a_running_node_is_drawn(url, capsys):
+    assert [each["@id"] for each in ectype.open(url).models()] == ["dtmi:test:Pump;1"]
+    assert dispatch(["model", "show", "dtmi:test:Pump;1", "--url", url]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == ["dtmi:test:Pump;1", "├─ level: double · Property", "└─ power: double · Property"]
+    assert dispatch(["model", "show", "--url", url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"id": "dtmi:test:Pump;1", "extends": []}
