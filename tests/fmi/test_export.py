@@ -155,10 +155,11 @@ def test_model_exchange_and_co_simulation_tell_the_same_story(version: int, tmp_
 
 @needs_compiler
 @pytest.mark.parametrize("version", VERSIONS)
-def test_it_compiles_from_its_sources_without_a_warning(version: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("standard", ["c99", "gnu99", "gnu17"])
+def test_it_compiles_from_its_sources_without_a_warning(standard: str, version: int, tmp_path: Path) -> None:
     with zipfile.ZipFile(_written(tmp_path, Everything, version)) as packed:
         packed.extractall(tmp_path)
-    strict = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-unused-function", "-std=c99"]
+    strict = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-unused-function", f"-std={standard}"]
     out = tmp_path / "again.so"
     words = [compiler(), "-shared", "-fPIC", *strict, "-o", str(out), str(tmp_path / "sources" / f"fmi{version}.c")]
     ran = subprocess.run([*words, "-lm"], capture_output=True, text=True, check=False)

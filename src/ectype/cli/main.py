@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "model show": ("ectype.cli.model_show", "draw the tree of a type"),
     "model emit": ("ectype.cli.model_emit", "print the DTDL of a type written as a Python class"),
     "fmu export": ("ectype.cli.fmu_export", "a behaviour as an FMU that other simulators run"),
+    "fmu show": ("ectype.cli.fmu_show", "what is in an FMU, without running it"),
+    "fmu run": ("ectype.cli.fmu_run", "an FMU as a simulated source: a recording of its outputs"),
     "history": ("ectype.cli.history", "series of a running node as CSV, Arrow or Parquet"),
     "log verify": ("ectype.cli.log_verify", "check every byte, signature and hash of a space"),
     "log prove": ("ectype.cli.log_prove", "make, or check, a proof that an entry is in a log"),

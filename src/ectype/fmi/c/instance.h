@@ -89,7 +89,7 @@ static int set(Instance* m, const unsigned int* vr, size_t n, const double* in) 
   return OK;
 }
 
-static int finite(Instance* m, int first, int count) {
+static int all_finite(Instance* m, int first, int count) {
   int i;
   for (i = first; i < first + count; ++i)
     if (!isfinite(m->v[i])) return fail(m, DISCARD, "%s is not finite at time %g", NAMES[i], m->v[0]);
@@ -107,7 +107,7 @@ static int run(Instance* m, double from, double h) {
   }
   m->v[0] = from + h;
   m->stale = 1;
-  return finite(m, 1, N_STATES);
+  return all_finite(m, 1, N_STATES);
 }
 
 static int rates(Instance* m, double* out, size_t n) {
@@ -115,7 +115,7 @@ static int rates(Instance* m, double* out, size_t n) {
   if (m->stale) evaluate(m->v);
   m->stale = 0;
   memcpy(out, m->v + N_GIVEN, n * sizeof(double));
-  return finite(m, N_GIVEN, N_STATES);
+  return all_finite(m, N_GIVEN, N_STATES);
 }
 
 static int move_to(Instance* m, const double* x, size_t n) {
