@@ -1,0 +1,39 @@
+"""What the twin of the rig achieves on the records.
+
+python -m examples.zema [--data FOLDER]
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from examples.zema.collapse import LEARNT, collapses
+from examples.zema.heat import WARMING, forecast
+from examples.zema.leak import STAGES, unseen
+from examples.zema.records import FOLDER, read
+
+
+def main() -> None:
+    """Run it and say what came out."""
+    parser = argparse.ArgumentParser(description="ZeMA's hydraulic rig: heat, pump leak, flow collapses.")
+    parser.add_argument("--data", type=Path, default=FOLDER)
+    records = read(parser.parse_args().data)
+    with tempfile.TemporaryDirectory() as cache:
+        heat = forecast(records, Path(cache))
+    ours, naive = heat.after_changes()
+    print(f"oil 10 min ahead, first hour after both cooler changes: rms {ours:.3f} K, persistence {naive:.3f} K")
+    print(
+        f"  capacity {heat.capacity:.0f} kJ/K chosen on cycles {WARMING.start} to {WARMING.stop}; the rest is tracked"
+    )
+    for stage in STAGES:
+        stable, every = unseen(records, stage)
+        print(f"pump leak, cooler stage {stage} %, fitted on the other two: stable {stable:.1%}, all {every:.1%}")
+    found = collapses(records)
+    print(
+        f"flow collapses after {LEARNT} cycles of learning: {found.found} of {found.collapses} found, "
+        f"{found.false_alarms} false alarms in {found.cycles_without} cycles, median {found.delay_s:.0f} s late"
+    )
+
+
+if __name__ == "__main__":
+    main()
