@@ -8,7 +8,7 @@ is below 3 l/min in 240 of them and above 7.2 in the others. Both look at the sa
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -35,8 +35,8 @@ def collapses(records: Records) -> Found:
     flow = records.seconds["FS1"]
     usual = np.median(flow[:LEARNT], axis=0)
     spread = 1.4826 * np.median(np.abs(flow[:LEARNT] - usual), axis=0)
-    low = (flow < 0.8 * usual) & (flow < usual - 8 * spread) & (usual > 1)
-    row = np.lib.stride_tricks.sliding_window_view(low, IN_A_ROW, axis=1).all(axis=2)
+    low: Any = (flow < 0.8 * usual) & (flow < usual - 8 * spread) & (usual > 1)
+    row: Any = np.lib.stride_tricks.sliding_window_view(low, IN_A_ROW, axis=1).all(axis=2)
     alarm = row.any(axis=1)[LEARNT:]
     truth = (np.median(records.tenths["FS1"][:, 250:450], axis=1) < 3)[LEARNT:]
     deep = (flow < 3) & (usual > 6)
