@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from ectype.estimate.kernel import keep
+from ectype.estimate.scalars import Instruction
 from ectype.estimate.trace import Graph
 from ectype.values.block import Float64s
 
@@ -47,6 +48,23 @@ _OPS: dict[str, Callable[..., Any]] = {
 }
 
 
+def run(instructions: tuple[Instruction, ...], given: Float64s, size: int) -> Float64s:
+    """[size, n] from given [inputs, n]."""
+    out = np.zeros((size, given.shape[1]))
+    work: dict[int, Any] = {}
+    with np.errstate(all="ignore"):  # what a masked branch computes does not matter
+        for ins in instructions:
+            if ins.op == "input":
+                work[ins.result] = given[ins.operands[0]]
+            elif ins.op == "output":
+                out[ins.result] = work[ins.operands[0]]
+            elif ins.op == "const":
+                work[ins.result] = ins.constant
+            else:
+                work[ins.result] = _OPS[ins.op](*(work[o] for o in ins.operands))
+    return out
+
+
 @final
 class NumpyKernel:
     """See `kernel.Kernel`. Half a million updates a second for a small filter, whatever the fleet."""
@@ -62,17 +80,6 @@ class NumpyKernel:
         out = np.zeros((len(events), graph.output_size, belief.shape[1]))
         for k in range(len(events)):
             given = np.concatenate([belief, constants, events[k]])
-            after = np.zeros((graph.output_size, belief.shape[1]))
-            work: dict[int, Any] = {}
-            with np.errstate(all="ignore"):  # what a masked branch computes does not matter
-                for ins in graph.instructions:
-                    if ins.op == "input":
-                        work[ins.result] = given[ins.operands[0]]
-                    elif ins.op == "output":
-                        after[ins.result] = work[ins.operands[0]]
-                    elif ins.op == "const":
-                        work[ins.result] = ins.constant
-                    else:
-                        work[ins.result] = _OPS[ins.op](*(work[o] for o in ins.operands))
+            after = run(graph.instructions, given, graph.output_size)
             belief = keep(graph, belief, after, active[k], out[k])
         return belief, out

@@ -6,14 +6,16 @@ What a filter is held against when it must be right, and what a certificate draw
 # pyright: reportMissingTypeStubs=false
 
 from dataclasses import dataclass
-from typing import Any, final
+from functools import lru_cache
+from typing import final
 
 import casadi as ca
 import numpy as np
 
 from ectype.estimate.behaviour import Behaviour
+from ectype.estimate.emit_numpy import run
 from ectype.estimate.methods import methods_of
-from ectype.estimate.trace import clamp_of
+from ectype.estimate.scalars import Instruction, instructions_of
 from ectype.values.block import Float64s
 
 
@@ -44,14 +46,14 @@ def simulate(
     sensors' standard deviations and on q.
     """
     layout = behaviour.layout
-    m = methods_of(behaviour)
-    given = ca.vertcat(*m.x, *m.constants, m.t, m.dt, *m.inputs)
-    clamp = clamp_of(layout)
-    move: Any = ca.Function("move", [given], [ca.vertcat(*m.moved, *m.q)])
-    look: Any = ca.Function("look", [given], [ca.vertcat(*(e for s in m.looks for e in (s.reading, s.std)))])
-    inside: Any = ca.Function("inside", [ca.vertcat(*m.x)], [ca.vertcat(*clamp(list(m.x)))])
-    inputs, size = len(layout.inputs), len(m.x)
-    out, x = events.copy(), np.asarray(inside(ca.DM(first)))
+    move, look = _compiled(behaviour)
+    bounds = np.array([[d.low, d.high] for d in (*layout.states, *layout.tracked)])
+    inputs, size = len(layout.inputs), len(bounds)
+
+    def inside(x: Float64s) -> Float64s:
+        return np.clip(x, bounds[:, :1], bounds[:, 1:])
+
+    out, x = events.copy(), inside(first)
     truth = np.empty((len(events), *first.shape))
     for k, event in enumerate(events):
         held = np.concatenate([constants, event[: 2 + inputs]])
@@ -59,11 +61,21 @@ def simulate(
         part = held.copy()
         part[dt_row] /= substeps
         for _ in range(substeps):
-            moved = np.asarray(move(ca.DM(np.concatenate([x, part]))))
+            moved = run(move, np.concatenate([x, part]), 2 * size)
             kicks = unrest * moved[size:] * np.sqrt(np.maximum(part[dt_row], 0.0)) * rng.standard_normal(x.shape)
-            x = np.asarray(inside(ca.DM(moved[:size] + kicks)))
-        seen = np.asarray(look(ca.DM(np.concatenate([x, held])))).reshape(len(layout.sensors), 2, -1)
+            x = inside(moved[:size] + kicks)
+        seen = run(look, np.concatenate([x, held]), 2 * len(layout.sensors)).reshape(len(layout.sensors), 2, -1)
         made = seen[:, 0] + noise * seen[:, 1] * rng.standard_normal(seen[:, 0].shape)
         out[k, 2 + inputs : 2 + inputs + len(layout.sensors)] = made
         truth[k] = x
     return World(truth, out)
+
+
+@lru_cache(maxsize=64)
+def _compiled(behaviour: type[Behaviour]) -> tuple[tuple[Instruction, ...], tuple[Instruction, ...]]:
+    """(how it moves, and q; what each sensor reads, and its standard deviation) over x, constants, t, dt, inputs."""
+    m = methods_of(behaviour)
+    given = [ca.vertcat(*m.x, *m.constants, m.t, m.dt, *m.inputs)]
+    looks = [e for s in m.looks for e in (s.reading, s.std)]
+    made = [ca.Function("f", given, [ca.vertcat(*e)], {"cse": True}) for e in ([*m.moved, *m.q], looks)]
+    return instructions_of(made[0], behaviour.__name__), instructions_of(made[1], behaviour.__name__)
