@@ -2,8 +2,10 @@
 
     held      as they are now
     alike     as they went on after moments like this one: the analog ensemble (Delle Monache et al. 2013). The past
-              is put on the forecast's grid; moments are alike in the level and the recent change of every input; a
-              path is the value now plus how it changed then, within what was ever seen. A mode goes as it went then.
+              is put on the forecast's grid and cut into episodes of half a forecast; each gives its moment that is most
+              like now, in the level and the recent change of every input, and the nearest fifth of the episodes, at
+              least twenty, are drawn from. A path is how it went then, plus the difference between now and then times
+              the input's autocorrelation, within what was ever seen. A mode goes as it went then.
     recorded  as they really went: for inputs that are known ahead, and for a model judged by itself
 
 All inputs of one path are of one moment, so what belongs together stays together.
@@ -19,8 +21,7 @@ from ectype.foresee.followed import Followed
 from ectype.values.block import Float64s, Int64s
 
 Ahead = Literal["held", "alike", "recorded"]
-_FEWEST = 20
-_MOST_MOMENTS = 20_000
+_FEWEST = 5  # episodes
 
 
 def paths(
@@ -50,29 +51,38 @@ def _alike(
 ) -> Float64s:
     step_ns = round(every_s * 1e9)
     span = int((followed.at_ns[index] - followed.at_ns[0]) // step_ns)
-    lag = min(steps, 10)
-    moments: Int64s = np.arange(lag, span - steps + 1, dtype=np.int64)
-    if len(moments) < _FEWEST:
-        need = (_FEWEST + steps + lag) * every_s
+    lag, episode = min(steps, 10), max(1, steps // 2)
+    if span + 1 - steps - lag < _FEWEST * episode:
+        need = (_FEWEST * episode + steps + lag) * every_s
         raise Invalid(
             f"inputs alike need {need:g} s of past, there are {span * every_s:g} s; "
             "ask for inputs 'held', or begin later"
         )
-    if len(moments) > _MOST_MOMENTS:
-        moments = moments[:: -(-len(moments) // _MOST_MOMENTS)]
     grid = followed.inputs()[
         _held_at(followed.at_ns[: index + 1], followed.at_ns[index] - step_ns * np.arange(span, -1, -1))
     ]
     features = np.concatenate([grid[lag:], grid[lag:] - grid[:-lag]], 1)
     spread = features.std(0)
     scaled = features / np.where(spread > 0, spread, 1.0)
-    apart = ((scaled[moments - lag] - scaled[-1]) ** 2).sum(1)
-    nearest = moments[np.argsort(apart, kind="stable")[: max(_FEWEST, len(moments) // 20)]]
-    picked = rng.choice(nearest, draws)
+    apart = ((scaled[: span + 1 - steps - lag] - scaled[-1]) ** 2).sum(1)
+    begins = range(len(apart) % episode, len(apart), episode)
+    best = np.array([b + int(apart[b : b + episode].argmin()) for b in begins])
+    nearest = best[np.argsort(apart[best], kind="stable")[: max(20, len(best) // 5)]]
+    picked = lag + rng.choice(nearest, draws)
     went = grid[picked[None, :] + np.arange(1, steps + 1)[:, None]]  # [steps, draws, inputs]
-    changed = np.clip(grid[-1] + went - grid[picked], grid.min(0), grid.max(0))
+    near = _autocorrelation(grid, steps)[:, None, :] * (grid[-1] - grid[picked])
     mode = np.array([isinstance(u, Mode) for u in followed.graph.layout.inputs])
-    return np.ascontiguousarray(np.where(mode, went, changed).transpose(0, 2, 1))
+    drawn = np.where(mode, went, np.clip(went + near, grid.min(0), grid.max(0)))
+    return np.ascontiguousarray(drawn.transpose(0, 2, 1))
+
+
+def _autocorrelation(grid: Float64s, steps: int) -> Float64s:
+    """[steps, inputs] at 1 to `steps`, between 0 and 1; 1 for what never changed."""
+    off = grid - grid.mean(0)
+    power = np.abs(np.fft.rfft(off, 2 * len(off), axis=0)) ** 2
+    raw = np.fft.irfft(power, axis=0)[: steps + 1]
+    moved = raw[0] > 1e-12 * (1.0 + np.abs(grid).max(0)) ** 2
+    return np.where(moved, np.clip(raw[1:] / np.where(moved, raw[0], 1.0), 0.0, 1.0), 1.0)
 
 
 def _held_at(at_ns: Int64s, wanted: Int64s) -> Int64s:

@@ -7,6 +7,7 @@ solved again, until the share that meets the goal is what was asked (constraint 
 probability that is told is of other draws than those it was tuned on.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -55,13 +56,14 @@ def steer(
         raise Invalid("steering needs an input with bounds, a goal, and a probability between 0 and 1")
     problem = Problem(start, bounds, tuple(goals), cost, min(blocks, len(start.inputs)))
     wanted = tuple(goals)
+    enough = min(sure + math.sqrt(sure * (1 - sure) / start.first.shape[1]), 1.0)  # these draws were tuned on
     level, tight = sure, [np.zeros(len(start.inputs)) for _ in goals]
     unknown = np.full(problem.size, 0.5)
     for rounds in range(1, _ROUNDS + 1):
         unknown = problem.solve(unknown, tight)
         controls, mean = problem.controls(unknown), problem.mean(unknown)
         fan = draw(start.with_inputs(controls))
-        if met(fan, wanted, start.every_s) >= sure:
+        if met(fan, wanted, start.every_s) >= enough:
             judged = start.with_inputs(controls).again(start.seed + 1)
             fan = draw(judged)
             chance = met(fan, wanted, start.every_s)
