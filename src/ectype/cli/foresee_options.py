@@ -26,8 +26,8 @@ from ectype.values.canonical import JSON
 _PAST = 3  # how many times the length of the forecast is drawn of the past
 
 
-def add_twin(parser: argparse.ArgumentParser) -> None:
-    """Declare them."""
+def add_record(parser: argparse.ArgumentParser) -> None:
+    """Declare whose record it is."""
     add = parser.add_argument
     add("behaviour", metavar="MODULE:CLASS", help="the twin's behaviour, as module:Class or file.py:Class")
     add("path", type=Path, metavar="FILE", help="a Parquet or CSV recording")
@@ -42,6 +42,13 @@ def add_twin(parser: argparse.ArgumentParser) -> None:
         help="parameters and how sure they are, from `ectype calibrate --out`",
     )
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a constant parameter of this twin, as it is")
+    add_json(parser)
+
+
+def add_twin(parser: argparse.ArgumentParser) -> None:
+    """Declare whose record, from when, how far, and the picture."""
+    add_record(parser)
+    add = parser.add_argument
     add("--at", metavar="TIME", help="forecast from the last reading up to here (default: the last of all)")
     add("--ahead", required=True, metavar="TIME", help="how far, as '2 h'")
     add("--every", metavar="TIME", help="time between steps (default: as the readings came)")
@@ -55,7 +62,6 @@ def add_twin(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="the same seed gives the same answer (default %(default)s)")
     add("--show", metavar="A,B", help="names to tell (default: sensors and states)")
     add("--svg", type=Path, metavar="FILE", help="draw it here")
-    add_json(parser)
 
 
 def read_duration(text: str, option: str) -> float:

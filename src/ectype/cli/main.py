@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forecast": ("ectype.cli.forecast", "what a twin will do, with quantiles, and what such forecasts are worth"),
     "whatif": ("ectype.cli.whatif", "what a twin would do if an input, a parameter or a state were another"),
     "steer": ("ectype.cli.steer", "the input that reaches a goal at least cost, as surely as asked"),
+    "alarms": ("ectype.cli.alarms", "what is wrong with a twin's original, since when, and what explains it"),
+    "life": ("ectype.cli.life", "how long until a state of a twin passes its threshold"),
     "certify": ("ectype.cli.certify", "can anybody tell a twin from its original? A test with controls"),
     "bind": ("ectype.cli.bind", "look at what comes in, and propose bindings, types and twins"),
     "model check": ("ectype.cli.model_check", "tell what is wrong with types written in DTDL"),

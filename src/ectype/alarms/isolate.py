@@ -1,0 +1,62 @@
+"""Which sensor is wrong? The filter runs again without each of them in turn, from the belief before.
+
+If one sensor is wrong, the rest agree with the twin without it, and with it they do not. If the rest agree without more
+than one, it cannot be told; if never, it is not a sensor, or not one alone.
+"""
+# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from ectype.alarms.residuals import Residuals
+from ectype.errors import Invalid
+from ectype.foresee.followed import Followed
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Isolated:
+    """together: p-value of all residuals; without: of the rest, without each sensor. faulty: the one, if it is told."""
+
+    together: float
+    without: Mapping[str, float]
+    faulty: str | None
+    sentence: str
+
+
+def isolate(followed: Followed, first: int, last: int, *, level: float = 0.01) -> Isolated:
+    """Over rows first to last. Raises Invalid for an empty span, or with one sensor: nothing is left to judge by."""
+    from scipy.stats import chi2  # half a second to import, for this alone
+
+    graph = followed.graph
+    names = [s.name for s in graph.layout.sensors]
+    if len(names) < 2:
+        raise Invalid(f"{graph.behaviour.__name__} has one sensor; without it nothing tells whether it is wrong")
+    if not 0 <= first <= last < len(followed):
+        raise Invalid(f"rows {first} to {last} are none of a record of {len(followed)}")
+    n = len(names) + 1
+    start = followed.beliefs[first - 1] if first else graph.initial(1)[:, 0]
+    events = np.repeat(followed.events[first : last + 1, :, None], n, 2)
+    flags = 2 + len(graph.layout.inputs) + len(names)
+    for i in range(len(names)):
+        events[:, flags + i, i + 1] = 0.0
+    constants = np.repeat(followed.constants[:, None], n, 1)
+    told = Residuals.of(graph, followed.kernel, np.repeat(start[:, None], n, 1), constants, events)
+    loud, count = (told.e**2).sum((0, 1)), told.present.sum((0, 1))
+    p = [float(chi2.sf(a, max(b, 1))) for a, b in zip(loud.tolist(), count.tolist(), strict=True)]
+    without = dict(zip(names, p[1:], strict=True))
+    fine = [name for name, value in without.items() if value > level]
+    faulty = None
+    if p[0] > level:
+        sentence = "All sensors agree with the twin."
+    elif len(fine) == 1:
+        faulty = fine[0]
+        sentence = f"{faulty} is wrong: without it the rest agree with the twin."
+    elif fine:
+        sentence = f"One of {', '.join(fine)} is wrong: without either the rest agree, so it cannot be told which."
+    else:
+        sentence = "Without any one sensor the rest still disagree: it is the twin, or more than one sensor."
+    return Isolated(p[0], without, faulty, sentence)
