@@ -12,12 +12,12 @@ from typing import final
 
 from ectype.errors import Invalid
 
-_BASES = ("m", "kg", "s", "A", "K", "mol", "EUR")
+BASES = ("m", "kg", "s", "A", "K", "mol", "EUR")
 Dimension = tuple[float, ...]
 
 
 def _d(**powers: float) -> Dimension:
-    return tuple(powers.get(base, 0.0) for base in _BASES)
+    return tuple(powers.get(base, 0.0) for base in BASES)
 
 
 _NONE = _d()

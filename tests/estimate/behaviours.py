@@ -70,7 +70,7 @@ class Everything(Behaviour, model="dtmi:demo:Everything;1"):
     def derivative(self, t):
         x = self.x
         push = where(both(self.drive > 2, x < 2), tanh(x), -atan(x)) + where(either(x > 5, x == 9), 1.0, 0.0)
-        return {self.x: 0.1 * (push + sin(t) * cos(x) - 0.2 * tan(0.3 * x))}
+        return {self.x: 0.1 * (push + sin(0.9 * t) * cos(x) - 0.2 * tan(0.3 * x))}
 
     def observe(self, t):
         x = self.x
@@ -106,7 +106,7 @@ class TanksEkf(Behaviour, model="dtmi:demo:TanksEkf;1", filter="ekf", substeps=4
     h2 = State("cm", init=(5, 1), q="0.03 cm/sqrt(s)", low=0.01)
     k = Parameter("cm^0.5/s", prior=LogNormal(0.05, 0.1), drift="1 %/sqrt(day)")
     pump = Input("V", max_age="20 s")
-    level = Sensor("V", sigma="0.05 V")
+    level = Sensor("cm", sigma="0.05 cm")
     flow = Sensor("cm/s", sigma="0.01 cm/s")
 
     def derivative(self, t):

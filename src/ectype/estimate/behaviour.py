@@ -4,7 +4,7 @@
         h = State("cm", init=(5, 1), q="0.03 cm/sqrt(s)", low=0)
         k = Parameter("cm^0.5/s", prior=LogNormal(0.05, 0.3), drift="1 %/sqrt(day)")
         pump = Input("V", max_age="20 s")
-        level = Sensor("V", sigma="0.05 V", gate=5)
+        level = Sensor("cm", sigma="0.05 cm", gate=5)
 
         def derivative(self, t):
             return {self.h: 0.04 * self.pump - self.k * sqrt(self.h)}
@@ -22,7 +22,7 @@ q where it is not constant, in its unit per sqrt(s)) and `usable(self, t)` (a
 condition per sensor: where it is false, the reading is not assimilated), `conserved(self, t)` (checked against
 `derivative` when the class is made), `outputs(self, t)` (what other components may take in) and `health(self, t)`
 (derived numbers, computed on what `bind` gives).
-Units are checked by dimension where they are declared; the dimensions of expressions are not checked.
+Units are checked where they are declared, and through what the methods return (`dimensions.py`).
 """
 
 import math

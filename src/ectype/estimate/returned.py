@@ -14,6 +14,7 @@ import casadi as ca
 import numpy as np
 
 from ectype.errors import Invalid
+from ectype.estimate.dimensions import check_units
 
 SX = Any
 
@@ -94,6 +95,7 @@ def check_methods(behaviour: Any) -> None:
     """Raises Invalid, naming the line, if a method fails, returns the wrong names or does not conserve what it says."""
     run = Returned.of(behaviour)
     layout = behaviour.layout
+    _check_units(behaviour, run)
     for name, (amount, inflow) in run.conserved.items():
         if run.moved is not None:
             raise Invalid(f"{_where(behaviour, 'conserved')}: only derivative can be checked; write that, not step")
@@ -113,6 +115,24 @@ def check_methods(behaviour: Any) -> None:
                     f"{_where(behaviour, 'conserved')}: {name} changes by {off:.3g} per second beyond its inflow; "
                     "correct derivative, or return (amount, what flows in minus what flows out)"
                 )
+
+
+def _check_units(behaviour: Any, run: Returned) -> None:
+    layout = behaviour.layout
+    beliefs, states = (*layout.states, *layout.tracked), layout.states
+    declared = zip((*run.x, *run.constants, *run.inputs), (*beliefs, *layout.constants, *layout.inputs), strict=True)
+    moved = [(d.name, e, d.unit) for d, e in zip(states, run.moved or (), strict=False) if d.unit != "1"]
+    slope = [(d.name, e, f"({d.unit})/s") for d, e in zip(states, run.slope, strict=False) if d.unit != "1"]
+    seen = [(s, look) for s, look in zip(layout.sensors, run.looks, strict=True) if s.unit != "1"]
+    results = {
+        "step": moved,
+        "derivative": slope,
+        "observe": [(s.name, look[0], s.unit) for s, look in seen],
+        "noise": [(s.name, look[1], s.unit) for s, look in seen],
+        "unrest": [(d.name, e, f"({d.unit})/sqrt(s)") for d, e in zip(beliefs, run.q, strict=True) if d.unit != "1"],
+    }
+    symbols = [*((symbol, d.unit) for symbol, d in declared), (run.t, "s"), (run.dt, "s")]
+    check_units(lambda method: _where(behaviour, method), symbols, results)
 
 
 def _where(behaviour: Any, method: str) -> str:
