@@ -8,6 +8,7 @@ from ectype.estimate.emit_plain import PlainKernel
 from ectype.estimate.ensemble import Ensemble
 from ectype.estimate.smoother import Smoother
 from ectype.estimate.trace import trace
+from ectype.estimate.world import Traced
 
 from .behaviours import Cart, CartEkf, CascadedTanks, Heat, constants_of
 from .test_filter import random_events, unpack
@@ -87,7 +88,7 @@ def test_a_smoothed_tank_is_known_better_than_a_filtered_one():
 
 
 def test_an_ensemble_update_is_the_kalman_update_of_its_own_mean_and_covariance():
-    e = Ensemble(Cart, 12, seed=3)
+    e = Ensemble(Traced(Cart), 12, seed=3)
     event = np.zeros((1, 7, 1))
     event[0, :, 0] = [5.0, 0.0, 0.0, 1.3, 0.7, 1, 1]
     before = e.initial(1)
@@ -101,7 +102,7 @@ def test_an_ensemble_update_is_the_kalman_update_of_its_own_mean_and_covariance(
 def test_a_large_ensemble_follows_the_kalman_filter_and_a_replay_repeats_it():
     events, active = random_events(CART, 15, 2, 4)
     c = np.zeros((0, 2))
-    e = Ensemble(Cart, 4000, seed=1)
+    e = Ensemble(Traced(Cart), 4000, seed=1)
     end, out = e.fold(e.initial(2), c, events, active)
     _, kalman = PlainKernel(CART).fold(CART.initial(2), c, events, active)
     np.testing.assert_allclose(out[:, :2], kalman[:, :2], rtol=0.02, atol=0.15)
@@ -112,7 +113,7 @@ def test_a_large_ensemble_follows_the_kalman_filter_and_a_replay_repeats_it():
 
 def test_thirty_states_from_five_sensors():
     """A rod of 30 cells: the ensemble finds what lies between the sensors, and its spread covers its errors."""
-    e = Ensemble(Heat, 200, seed=2, inflation=1.01)
+    e = Ensemble(Traced(Heat), 200, seed=2, inflation=1.01)
     r = np.random.default_rng(0)
     twins, k = 6, 60
     truth = 20 + 5 * r.standard_normal((30, twins))

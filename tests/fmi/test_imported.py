@@ -105,7 +105,7 @@ def test_one_that_never_returns_is_ended(tmp_path: Path) -> None:
     path = _sabotaged(tmp_path, "while (t >= 1.0) { }")
     with open_fmu(path, patience_s=5.0) as cart:
         cart.step({}, 1.0)
-        cart._process._patience_s = 0.2
+        cart._process.patience_s = 0.2
         with pytest.raises(Unavailable, match="has said nothing for"):
             cart.step({}, 2.0)
 

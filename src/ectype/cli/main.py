@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fmu export": ("ectype.cli.fmu_export", "a behaviour as an FMU that other simulators run"),
     "fmu show": ("ectype.cli.fmu_show", "what is in an FMU, without running it"),
     "fmu run": ("ectype.cli.fmu_run", "an FMU as a simulated source: a recording of its outputs"),
+    "fmu follow": ("ectype.cli.fmu_follow", "an FMU corrected by what was measured, and how sure it is"),
     "history": ("ectype.cli.history", "series of a running node as CSV, Arrow or Parquet"),
     "log verify": ("ectype.cli.log_verify", "check every byte, signature and hash of a space"),
     "log prove": ("ectype.cli.log_prove", "make, or check, a proof that an entry is in a log"),

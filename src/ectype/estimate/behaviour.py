@@ -27,7 +27,7 @@ Units are checked where they are declared, and through what the methods return (
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, final
@@ -276,6 +276,29 @@ class Layout:
         return tuple(d.name for d in (*self.states, *self.tracked))
 
 
+def layout_of(owner: str, declared: Sequence[_Declared]) -> Layout:
+    """The declarations of `owner`, checked. Raises Invalid, naming line and attribute, for one that is wrong."""
+    for d in declared:  # here, not in __set_name__: Python 3.11 would wrap the error
+        what = f"{owner}.{d.name}"
+        try:
+            unit(d.unit)
+            d.check(what)
+        except Invalid as error:
+            told = str(error) if str(error).startswith(what) else f"{what}: {error}"
+            raise Invalid(f"{d.line}: {told}") from error
+    parameters = [d for d in declared if isinstance(d, Parameter)]
+    layout = Layout(
+        states=tuple(d for d in declared if isinstance(d, State)),
+        tracked=tuple(d for d in parameters if d.q is not None),
+        constants=tuple(d for d in parameters if d.q is None),
+        inputs=tuple(d for d in declared if isinstance(d, Input | Mode)),
+        sensors=tuple(d for d in declared if isinstance(d, Sensor)),
+    )
+    if not layout.states or not layout.sensors:
+        raise Invalid(f"{owner}: a behaviour has at least one State and one Sensor")
+    return layout
+
+
 class Behaviour:
     """Base of all behaviours: see the module's docstring. Subclasses are final: they are never subclassed."""
 
@@ -288,25 +311,7 @@ class Behaviour:
     def __init_subclass__(cls, *, model: str, filter: Filter = "ukf", substeps: int = 1) -> None:
         super().__init_subclass__()
         cls.model, cls.filter, cls.substeps = model, filter, substeps
-        declared = [d for d in vars(cls).values() if isinstance(d, _Declared)]
-        for d in declared:  # here, not in __set_name__: Python 3.11 would wrap the error
-            what = f"{cls.__name__}.{d.name}"
-            try:
-                unit(d.unit)
-                d.check(what)
-            except Invalid as error:
-                told = str(error) if str(error).startswith(what) else f"{what}: {error}"
-                raise Invalid(f"{d.line}: {told}") from error
-        parameters = [d for d in declared if isinstance(d, Parameter)]
-        cls.layout = Layout(
-            states=tuple(d for d in declared if isinstance(d, State)),
-            tracked=tuple(d for d in parameters if d.q is not None),
-            constants=tuple(d for d in parameters if d.q is None),
-            inputs=tuple(d for d in declared if isinstance(d, Input | Mode)),
-            sensors=tuple(d for d in declared if isinstance(d, Sensor)),
-        )
-        if not cls.layout.states or not cls.layout.sensors:
-            raise Invalid(f"{cls.__name__}: a behaviour has at least one State and one Sensor")
+        cls.layout = layout_of(cls.__name__, [d for d in vars(cls).values() if isinstance(d, _Declared)])
         moves = ("derivative" in vars(cls), "step" in vars(cls))
         if sum(moves) != 1 or "observe" not in vars(cls):
             raise Invalid(f"{cls.__name__}: write derivative(self, t) or step(self, t, dt), and observe(self, t)")

@@ -10,18 +10,13 @@ states times members, not with the cube of the states. Noise is drawn from a gen
 same for the same event whatever came between, so a replay repeats it bit for bit. `inflation` widens the deviations
 before the sensors.
 """
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportMissingTypeStubs=false
 
-from typing import Any, final
+from typing import final
 
-import casadi as ca
 import numpy as np
 
 from ectype.errors import Invalid
-from ectype.estimate.behaviour import Behaviour
-from ectype.estimate.methods import methods_of
-from ectype.estimate.trace import clamp_of
+from ectype.estimate.world import World
 from ectype.values.block import Float64s
 
 
@@ -29,19 +24,11 @@ from ectype.values.block import Float64s
 class Ensemble:
     """Folds events, in the shape that `Kernel.fold` takes them, into ensembles [states, members, n]."""
 
-    def __init__(self, behaviour: type[Behaviour], members: int = 64, *, seed: int = 0, inflation: float = 1.0) -> None:
+    def __init__(self, world: World, members: int = 64, *, seed: int = 0, inflation: float = 1.0) -> None:
         if members < 2 or inflation < 1.0:
             raise Invalid("an ensemble has at least 2 members, and its inflation is at least 1")
-        self._layout = behaviour.layout
+        self._world, self._layout = world, world.layout
         self._members, self._seed, self._inflation = members, seed, inflation
-        m = methods_of(behaviour)
-        x = list(m.x)
-        given = ca.vertcat(*x, *m.constants, m.t, m.dt, *m.inputs)
-        clamp = clamp_of(self._layout)
-        inside = clamp(x)
-        self._move: Any = ca.Function("move", [given], [ca.vertcat(*m.at([*m.moved, *m.q], inside))])
-        looks = [e for look in m.looks for e in (look.reading, look.std, look.usable)]
-        self._look: Any = ca.Function("look", [given], [ca.vertcat(*m.at(looks, inside))])
         self._bounds = np.array([[d.low, d.high] for d in (*self._layout.states, *self._layout.tracked)])
 
     def initial(self, twins: int) -> Float64s:
@@ -61,14 +48,14 @@ class Ensemble:
         """The ensembles after all events, and out [k, 2 states + 4 sensors, n]: mean, standard deviation, then v, S,
         NIS and whether it was assimilated for each sensor, as in a graph's diagnostics.
         """
-        states, members, twins = ensemble.shape
+        states, _, twins = ensemble.shape
         out = np.zeros((len(events), 2 * states + 4 * len(self._layout.sensors), twins))
         for k in range(len(events)):
             on = active[k] != 0
             after, told = self._update(ensemble, constants, events[k])
             ensemble = np.where(on, after, ensemble)
             out[k, :states] = ensemble.mean(1)
-            out[k, states : 2 * states] = ensemble.std(1, ddof=1) if members > 1 else 0.0
+            out[k, states : 2 * states] = ensemble.std(1, ddof=1)
             out[k, 2 * states :] = np.where(on, told, 0.0)
         return ensemble, out
 
@@ -76,14 +63,14 @@ class Ensemble:
         states, members, _ = x.shape
         inputs, sensors = len(self._layout.inputs), self._layout.sensors
         held = np.concatenate([constants, event[: 2 + inputs]])
-        moved = self._call(self._move, x, held)
+        moved, q = self._world.move(x, held)
         noise = np.stack([self._noise(t, (states, members)) for t in event[0]], -1)
-        x = moved[:states] + moved[states:] * np.sqrt(np.maximum(event[1], 0.0)) * noise
+        x = moved + q * np.sqrt(np.maximum(event[1], 0.0)) * noise
         mean = x.mean(1, keepdims=True)
         x = mean + self._inflation * (x - mean)
         told = np.zeros((4 * len(sensors), x.shape[2]))
         for s, sensor in enumerate(sensors):
-            seen = self._call(self._look, x, held)[3 * s : 3 * s + 3]
+            seen = self._world.look(x, held)[s]
             y, mean = seen[0], x.mean(1)
             off, dy = x - mean[:, None], y - y.mean(0)
             here = event[2 + inputs + len(sensors) + s] > 0
@@ -97,11 +84,6 @@ class Ensemble:
             x = mean[:, None] + (gain * v)[:, None] + off - gain[:, None] * (shrink * dy)
             told[4 * s : 4 * s + 4] = v, var, nis, used
         return np.clip(x, self._bounds[:, :1, None], self._bounds[:, 1:, None]), told
-
-    def _call(self, function: Any, x: Float64s, held: Float64s) -> Float64s:
-        states, members, twins = x.shape
-        flat = np.concatenate([x.reshape(states, -1), np.tile(held, (1, members))])
-        return np.asarray(function(ca.DM(flat))).reshape(-1, members, twins)
 
     def _noise(self, t: float, shape: tuple[int, int]) -> Float64s:
         key = np.array([self._seed, np.float64(t).view(np.uint64) | np.uint64(1)], np.uint64)

@@ -2,14 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, final
 
 import numpy as np
 
-from ectype.estimate.trace import Graph
+from ectype.estimate.behaviour import Layout
 from ectype.values.block import Float64s, Int64s
 
 NEVER = np.iinfo(np.int64).min // 4
+
+
+class Shape(Protocol):
+    """What events are packed for: a traced Graph, or anything else that folds them."""
+
+    @property
+    def layout(self) -> Layout:
+        """What is declared."""
+        ...
+
+    @property
+    def event_size(self) -> int:
+        """Scalars in an event: t, dt, inputs, readings, present flags."""
+        ...
+
+    @property
+    def needs(self) -> Mapping[str, tuple[str, ...]]:
+        """The inputs that each sensor's predicted reading depends on."""
+        ...
 
 
 @final
@@ -24,7 +43,7 @@ class Carry:
     held_ns: Int64s
 
     @classmethod
-    def fresh(cls, graph: Graph, twins: int) -> "Carry":
+    def fresh(cls, graph: Shape, twins: int) -> "Carry":
         """Nothing seen yet."""
         inputs = len(graph.layout.inputs)
         return cls(
@@ -42,7 +61,7 @@ class Events:
     inputs: Mapping[str, Float64s]
 
 
-def pack(graph: Graph, carry: Carry, at_ns: Int64s, values: Mapping[str, Float64s]) -> tuple[Events, Carry]:
+def pack(graph: Shape, carry: Carry, at_ns: Int64s, values: Mapping[str, Float64s]) -> tuple[Events, Carry]:
     """Events of ticks at_ns [k] (rising, all after the carry's) from readings: name -> [k, n], NaN where none came.
 
     A twin takes part in a tick when any of its sensors or inputs came. A reading is present unless it is missing or

@@ -11,8 +11,7 @@ import numpy as np
 
 from ectype.errors import Invalid, Misconfigured
 from ectype.estimate.behaviour import Behaviour
-from ectype.estimate.events import Carry, pack
-from ectype.estimate.trace import Graph
+from ectype.estimate.events import Carry, Shape, pack
 from ectype.sources.recording import Recording
 from ectype.values.block import Float64s, Int64s
 
@@ -39,7 +38,7 @@ def import_named(where: str) -> ModuleType:
 
 
 def events_of(
-    graph: Graph, recording: Recording, twin: str, start_ns: int | None = None, stop_ns: int | None = None
+    graph: Shape, recording: Recording, twin: str, start_ns: int | None = None, stop_ns: int | None = None
 ) -> tuple[Int64s, Float64s]:
     """at_ns [k] and events [k, event_size] of the rows of `twin`, in order of time; rows without any of the behaviour's
     names are left out, and of rows of one instant what came last counts. Raises Invalid if nothing is left.

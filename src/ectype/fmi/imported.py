@@ -6,20 +6,15 @@
 Whatever its binary does (crash, hang, print), this process goes on: what happened is raised as Unavailable.
 """
 
-import os
-import select
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, final
 
-from ectype.errors import Invalid, Misconfigured, NotFound, Unavailable
-from ectype.fmi.wire import Answer, Describe, Described, Failed, Now, Open, Question, Step, pack, read_answer
+from ectype.errors import Invalid
+from ectype.fmi.process import Process
+from ectype.fmi.wire import Describe, Described, Now, Open, Step
 
 Kind = Literal["cs", "me"]
 
@@ -28,7 +23,7 @@ Kind = Literal["cs", "me"]
 class Fmu:
     """A running instance. at_s: where it stands; values: what is watched there; pid: of its process."""
 
-    def __init__(self, path: Path, process: "_Process", now: Now) -> None:
+    def __init__(self, path: Path, process: Process, now: Now) -> None:
         self._path, self._process = path, process
         self.at_s, self.values = now.at_s, dict(now.values)
 
@@ -66,7 +61,7 @@ def open_fmu(
     kind: co-simulation where it is offered, if not said; tolerance: of the integration in model exchange; watch: what
     every step tells (its outputs, if not said); patience_s: how long it may say nothing.
     """
-    with tempfile.TemporaryDirectory() as folder, _Process(path, patience_s) as process:
+    with tempfile.TemporaryDirectory() as folder, Process(path, patience_s) as process:
         ask = Open(str(path), folder, kind or "", at_s, dict(start or {}), list(watch), tolerance)
         now = process.ask(ask, "when it was opened")
         if not isinstance(now, Now):
@@ -76,78 +71,8 @@ def open_fmu(
 
 def describe_fmu(path: Path, *, patience_s: float = 60.0) -> Described:
     """What is in the file; its binary is not loaded. Raises NotFound, or Invalid if it is no FMU."""
-    with _Process(path, patience_s) as process:
+    with Process(path, patience_s) as process:
         told = process.ask(Describe(str(path)), "when it was read")
         if not isinstance(told, Described):
             raise Invalid(f"{path.name} answered something else")
         return told
-
-
-@final
-class _Process:
-    """The child and its pipes."""
-
-    def __init__(self, path: Path, patience_s: float) -> None:
-        if not path.is_file():
-            raise NotFound(f"there is no file {path}")
-        self._path, self._patience_s = path, patience_s
-
-    def __enter__(self) -> "_Process":
-        self._said = tempfile.TemporaryFile()
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "ectype.fmi.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            bufsize=0,
-        )
-        self.pid = self._child.pid
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._child.kill()
-        self._child.wait()
-        for pipe in (self._child.stdin, self._child.stdout, self._said):
-            if pipe is not None:
-                pipe.close()
-
-    def ask(self, question: Question, when: str) -> Answer:
-        """The answer. Raises what went wrong."""
-        stdin = self._child.stdin
-        try:
-            if stdin is not None:
-                stdin.write(pack(question))
-            told = read_answer(self._read)
-        except OSError:
-            told = None
-        if told is None:
-            raise Unavailable(self._end(when))
-        if isinstance(told, Failed):
-            raise (Misconfigured if told.wrong else Invalid)(f"{self._path.name}, {when}: {told.message}")
-        return told
-
-    def _read(self, size: int) -> bytes:
-        """That many bytes, fewer if the process ended; it is killed when it says nothing for too long."""
-        stdout, out = self._child.stdout, b""
-        deadline = time.monotonic() + self._patience_s
-        while stdout is not None and len(out) < size:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([stdout], [], [], left)[0]:
-                self._child.kill()
-                raise Unavailable(
-                    f"{self._path.name} has said nothing for {self._patience_s:g} s and was ended; open it again, or "
-                    "give it more patience_s"
-                )
-            more = os.read(stdout.fileno(), size - len(out))
-            if not more:
-                break
-            out += more
-        return out
-
-    def _end(self, when: str) -> str:
-        code = self._child.wait()
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        self._said.seek(0)
-        last = self._said.read().decode(errors="replace").strip().splitlines()[-1:]
-        words = f"; the last it said: {last[0][:200]}" if last else ""
-        return f"{self._path.name}: its process {how} {when}{words}; nothing else is touched, open it again"

@@ -63,6 +63,41 @@ class Step(msgspec.Struct, frozen=True, tag=True):
 
 
 @final
+class Gather(msgspec.Struct, frozen=True, tag=True):
+    """Begin with so many instances at once, in model exchange, all alike. states: continuous states, tracked: inputs
+    and tunable parameters, which every Drive gives; watch: what every answer tells.
+    """
+
+    path: str
+    folder: str
+    members: int
+    states: list[str]
+    tracked: list[str]
+    start: dict[str, float]
+    watch: list[str]
+    tolerance: float
+
+
+@final
+class Drive(msgspec.Struct, frozen=True, tag=True):
+    """Put every instance at these values (float64 [members, states and tracked]) with these inputs, then go on until
+    that time; where it stands already, nothing moves.
+    """
+
+    values: bytes
+    inputs: dict[str, float]
+    until_s: float
+
+
+@final
+class Driven(msgspec.Struct, frozen=True, tag=True):
+    """float64 [members, states then watched] at that time."""
+
+    at_s: float
+    values: bytes
+
+
+@final
 class Now(msgspec.Struct, frozen=True, tag=True):
     """It stands at that time, and this is what is watched."""
 
@@ -78,8 +113,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     wrong: bool = False
 
 
-Question = Describe | Open | Step
-Answer = Described | Now | Failed
+Question = Describe | Open | Step | Gather | Drive
+Answer = Described | Now | Driven | Failed
 _question, _answer = msgspec.msgpack.Decoder(Question), msgspec.msgpack.Decoder(Answer)
 
 
