@@ -1,4 +1,4 @@
-"""`ectype fmu follow`: an FMU corrected by what was measured: its states and tracked parameters, each with its error."""
+"""`ectype fmu follow`: an FMU corrected by what was measured: states and tracked parameters, each with its error."""
 
 import argparse
 import csv
