@@ -16,8 +16,8 @@ from cryptography import x509
 
 import ectype
 from ectype.errors import Misconfigured
+from ectype.node.tls import certified_names, context
 from ectype.server.authority import own_certificate
-from ectype.server.tls import certified_names, context
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -18,8 +18,8 @@ from pycrdt import create_sync_message, create_update_message
 from websockets.asyncio.client import connect
 
 from ectype.errors import Misconfigured
+from ectype.node.tls import certified_names, context
 from ectype.server.serve import Serving, listen
-from ectype.server.tls import certified_names, context
 from tests.collab.browser import Browser
 from tests.server.fake import FakeView, app_of, frame
 

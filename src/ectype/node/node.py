@@ -10,7 +10,6 @@ what comes in (MQTT, people) and what goes out (views) to it.
 import asyncio
 import hmac
 import logging
-import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,6 +41,7 @@ from ectype.node.live_topics import LiveTopics
 from ectype.node.rooms import Rooms
 from ectype.node.routes import Routes
 from ectype.node.sources_file import read_sources
+from ectype.node.tls import device_context
 from ectype.node.view import View
 from ectype.node.write import Writer
 from ectype.series.fold import History
@@ -193,7 +193,12 @@ class Node:
     async def _listen(self, port: int) -> None:
         exposure = self.settings.exposure
         self.mqtt = await MqttEndpoint.start(
-            exposure.host, port, self.ingest.deliver, _authenticator(exposure.token), _tls(exposure), clock=self._clock
+            exposure.host,
+            port,
+            self.ingest.deliver,
+            _authenticator(exposure.token),
+            device_context(exposure),
+            clock=self._clock,
         )
         self.ingest.sparkplug.ask = partial(self.mqtt.publish, retain=False)
         controls = Controls(self.graph, self.mqtt)
@@ -241,11 +246,3 @@ def _authenticator(token: str | None) -> Callable[[str, str], bool] | None:
         return hmac.compare_digest(password.encode(), right)
 
     return authenticate
-
-
-def _tls(exposure: Exposure) -> ssl.SSLContext | None:
-    if exposure.cert is None or exposure.key is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(exposure.cert, exposure.key)
-    return context

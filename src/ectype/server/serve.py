@@ -13,10 +13,10 @@ from starlette.types import ASGIApp
 from ectype.errors import Misconfigured
 from ectype.node.exposure import Exposure
 from ectype.node.node import Node
+from ectype.node.tls import certified_names, context
 from ectype.server.app import create_app
 from ectype.server.auth import one_token
 from ectype.server.guard import LOOPBACK_HOSTS
-from ectype.server.tls import certified_names, context
 from ectype.trust.access import LOCAL_USER
 
 STATIC = Path(__file__).parent / "static"

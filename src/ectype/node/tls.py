@@ -1,4 +1,4 @@
-"""TLS from two PEM files, and the names that the certificate vouches for."""
+"""TLS from PEM files, for pages and for devices, and the names that the certificate vouches for."""
 
 import ssl
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from cryptography import x509
 
 from ectype.errors import Misconfigured
+from ectype.node.exposure import Exposure
 
 
 def context(cert: Path, key: Path) -> ssl.SSLContext:
@@ -15,6 +16,24 @@ def context(cert: Path, key: Path) -> ssl.SSLContext:
         tls.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError) as error:
         raise Misconfigured(f"--tls-cert {cert} and --tls-key {key} cannot be used together: {error}") from error
+    return tls
+
+
+def device_context(exposure: Exposure) -> ssl.SSLContext | None:
+    """How devices are met; None without TLS. A device's certificate is asked for where there is an authority for it,
+    and is a must where nothing else (no token) keeps others out. Misconfigured when a file is not what it should be.
+    """
+    if exposure.cert is None or exposure.key is None:
+        return None
+    tls = context(exposure.cert, exposure.key)
+    if exposure.device_ca is not None:
+        try:
+            tls.load_verify_locations(exposure.device_ca)
+        except (OSError, ssl.SSLError) as error:
+            raise Misconfigured(f"--device-ca {exposure.device_ca} holds no certificate in PEM: {error}") from error
+        if "BEGIN X509 CRL" in exposure.device_ca.read_text("ascii", "replace"):
+            tls.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        tls.verify_mode = ssl.CERT_REQUIRED if exposure.token is None else ssl.CERT_OPTIONAL
     return tls
 
 
