@@ -26,6 +26,7 @@ Units are checked where they are declared, and through what the methods return (
 """
 
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -177,17 +178,24 @@ class Parameter(_Declared):
 class Input(_Declared):
     """Something measured that drives or explains the twin and is taken as it is. Held until the next reading,
     at most `max_age`; then `default`, or, without one, the sensors that need it are not assimilated.
+    along: where in the graph it comes from, if it is an output of other twins and not measured (`plant.py`):
+    "isFedBy.outflow" is the outflow of those that this twin's isFedBy leads to, "^feeds.outflow" of those whose feeds
+    leads here (`^` as in SPARQL's paths); of several it is the sum.
     """
 
     kind = "input"
 
-    def __init__(self, unit: str, *, max_age: str, hold: str = "zoh", default: float | None = None) -> None:
+    def __init__(
+        self, unit: str, *, max_age: str, hold: str = "zoh", default: float | None = None, along: str | None = None
+    ) -> None:
         super().__init__(unit)
-        self.max_age_text, self.hold, self.default = max_age, hold, default
+        self.max_age_text, self.hold, self.default, self.along = max_age, hold, default, along
         self.max_age_s = 0.0
 
     def check(self, what: str) -> None:
-        """max_age is a time; hold is zoh."""
+        """max_age is a time; hold is zoh; along names a relationship and an output."""
+        if self.along is not None and not re.fullmatch(r"\^?\w+\.\w+", self.along):
+            raise Invalid(f"{what}: along='{self.along}' is no path; write 'isFedBy.outflow' or '^feeds.outflow'")
         self.max_age_s = quantity(self.max_age_text, "s", f"{what} max_age")
         if self.hold != "zoh":
             raise Invalid(f"{what}: hold='{self.hold}' is not known; write hold='zoh' (keep the last value)")

@@ -3,13 +3,14 @@
     Plant = compose("Plant", "dtmi:demo:Plant;1", {"upper": Tank, "lower": Tank}, {"lower.inflow": "upper.outflow"})
 
 Every declaration of a component appears in the plant as `component_name`; an input that a wire feeds does not, its
-value is what the other component's `outputs` says at that instant. Wires are usually the relationships of the graph.
+value is what the other component's `outputs` says at that instant, of several wires the sum. `plant.py` finds the
+wires along the relationships of the graph.
 The correlations between components are kept, which is the point: a sensor on one tells about the others.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ectype.errors import Invalid
@@ -21,14 +22,15 @@ def compose(
     name: str,
     model: str,
     parts: Mapping[str, type[Behaviour]],
-    wires: Mapping[str, str],
+    wires: Mapping[str, str | Sequence[str]],
     *,
     filter: Filter = "ukf",
     substeps: int = 1,
 ) -> type[Behaviour]:
-    """The plant as a Behaviour. wires: "component.input" -> "component.output". Raises Invalid for a wire that leads
-    nowhere, a component with `step`, and outputs that need each other at the same instant.
+    """The plant as a Behaviour. wires: "component.input" -> "component.output", or several of them. Raises Invalid for
+    a wire that leads nowhere, a component with `step`, and outputs that need each other at the same instant.
     """
+    fed = {to: (sources,) if isinstance(sources, str) else tuple(sources) for to, sources in wires.items()}
     body: dict[str, Any] = {}
     sensors: dict[tuple[str, Sensor], Sensor] = {}
     for part, behaviour in parts.items():
@@ -36,17 +38,18 @@ def compose(
             raise Invalid(f"{name}: {part} is a {behaviour.__name__}, which has step; a component needs derivative")
         layout = behaviour.layout
         for d in (*layout.states, *layout.tracked, *layout.constants, *layout.inputs, *layout.sensors):
-            if f"{part}.{d.name}" not in wires:
+            if f"{part}.{d.name}" not in fed:
                 body[f"{part}_{d.name}"] = copied = copy.copy(d)
                 if isinstance(d, Sensor) and isinstance(copied, Sensor):
                     sensors[part, d] = copied
-    for to, source in wires.items():
+    for to, sources in fed.items():
         part, _, what = to.partition(".")
         known = [u.name for u in parts[part].layout.inputs if not isinstance(u, Mode)] if part in parts else []
         if what not in known:
             raise Invalid(f"{name}: the wire to '{to}' leads nowhere; inputs of '{part}': {', '.join(known) or 'none'}")
-        if source.partition(".")[0] not in parts:
-            raise Invalid(f"{name}: the wire from '{source}' begins nowhere; components: {', '.join(parts)}")
+        for source in sources:
+            if source.partition(".")[0] not in parts:
+                raise Invalid(f"{name}: the wire from '{source}' begins nowhere; components: {', '.join(parts)}")
 
     def bound(plant: Behaviour, t: Scalar) -> dict[str, Behaviour]:
         """The components bound to the plant's values; wired inputs are looked up when they are asked for."""
@@ -66,7 +69,7 @@ def compose(
 
         for part, behaviour in parts.items():
             one = behaviour()
-            one.values_ = _Wired(plant.values_, part, wires, output)
+            one.values_ = _Wired(plant.values_, part, fed, output)
             made[part] = one
         return made
 
@@ -100,13 +103,18 @@ class _Wired(dict[str, Any]):
     """A component's view of the plant's values."""
 
     def __init__(
-        self, plant: Mapping[str, Scalar], part: str, wires: Mapping[str, str], output: Callable[[str], Scalar]
+        self,
+        plant: Mapping[str, Scalar],
+        part: str,
+        wires: Mapping[str, Sequence[str]],
+        output: Callable[[str], Scalar],
     ) -> None:
         super().__init__({k.removeprefix(f"{part}_"): v for k, v in plant.items() if k.startswith(f"{part}_")})
         self._part, self._wires, self._output = part, wires, output
 
     def __missing__(self, name: str) -> Scalar:
-        source = self._wires.get(f"{self._part}.{name}")
-        if source is None:
+        sources = self._wires.get(f"{self._part}.{name}")
+        if not sources:
             raise KeyError(name)
-        return self._output(source)
+        first, *others = map(self._output, sources)
+        return sum(others, first)
