@@ -9,9 +9,8 @@ which took a minute for this kind of code and gave scalar loops; what is left co
 
 each W wide and one wide (for what is left over), compiled when first needed and kept as object code in `cache_dir`
 under the hash of graph, options, CPU and LLVM version, with its own checksum in front.
-Without `fast`, the arithmetic is IEEE in the graph's order, as in every other back end. `fast` lets the compiler
-contract multiply-adds, and in float32 on x86 takes a third of the square roots from the reciprocal estimate and one
-Newton step (2 ulp; about 0 for what is not positive), so that both units of the processor are busy.
+The loops themselves are in `llvm_loops.py`. Without `fast`, the arithmetic is IEEE in the graph's order, as in every
+other back end; `fast` lets the compiler contract multiply-adds.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false
@@ -19,7 +18,6 @@ Newton step (2 ulp; about 0 for what is not positive), so that both units of the
 import ctypes
 import hashlib
 import os
-import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -30,16 +28,12 @@ import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
 
-from ectype.estimate.scalars import interleaved
+from ectype.estimate.llvm_loops import record_source, sweep_source
 from ectype.estimate.trace import Graph
 from ectype.values.block import Float64s
 
-_COMPARE = {"lt": "olt", "le": "ole", "eq": "oeq", "ne": "une"}
-_ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
-_INTRINSIC = {"sqrt", "exp", "log", "sin", "cos", "tan", "atan", "tanh", "floor", "ceil", "pow"}
 _PORTION = 1 << 12
-EMITTER_VERSION = 3
-_AHEAD_BYTES = 512
+EMITTER_VERSION = 4
 _RUN = ctypes.CFUNCTYPE(None, *([ctypes.c_int64] * 4), *([ctypes.c_void_p] * 5))
 
 
@@ -127,199 +121,11 @@ class LlvmKernel:
         if found is None:
             single = self._dtype == np.float32
             about = f"{EMITTER_VERSION} {self._graph.digest} {record} {width} {single} {self._fast}"
-            engine = _load(about, lambda: source(self._graph, record, width, single, self._fast), self._cache)
+            emit = record_source if record else sweep_source
+            engine = _load(about, lambda: emit(self._graph, width, single, self._fast), self._cache)
             found = (_RUN(engine.get_function_address("run")), engine)
             self._loaded[record, width] = found
         return found[0]
-
-
-def source(graph: Graph, record: bool, width: int, single: bool, fast: bool) -> str:
-    """The program as LLVM text: run(from, to, n, k, belief, constants, events, active, out)."""
-    real = "float" if single else "double"
-    text = _Text(real, width, fast, single, ahead=width > 1 and not record)
-    rows, constants, outputs = graph.belief_size, len(graph.layout.constants), graph.output_size
-    head = [
-        f'define void @run({_SIGNATURE}) "stackrealign" {{',
-        "entry:",
-        "  br label %next.twins",
-        "next.twins:",
-        "  %i = phi i64 [ %from, %entry ], [ %i.next, %kept ]",
-    ]
-    text.lines = []
-    held = [text.load("belief", f"{r}") for r in range(rows)]
-    fixed = [text.load("constants", f"{r}") for r in range(constants)]
-    text.line("br label %next.event")
-    before, text.lines = text.lines, []
-    text.line("%on = " + text.differs(text.load_at("active", "%k", 1, 0)))
-    work: dict[int, str] = {}
-    now: dict[int, str] = {}
-    for ins in interleaved(graph.instructions):
-        if ins.op == "input":
-            i = ins.operands[0]
-            if i < rows:
-                work[ins.result] = f"%b{i}"
-            elif i < rows + constants:
-                work[ins.result] = fixed[i - rows]
-            else:
-                work[ins.result] = text.load_at("events", "%k", graph.event_size, i - rows - constants)
-        elif ins.op == "output":
-            i, value = ins.result, work[ins.operands[0]]
-            kept = f"%b{i}" if i < rows else text.constant(0.0)
-            now[i] = text.select("%on", value, kept)
-            if record:
-                text.store_at("out", "%k", outputs, i, now[i])
-            elif i >= rows:
-                text.store_at("out", "%k", outputs - rows, i - rows, now[i])
-        elif ins.op == "const":
-            work[ins.result] = text.constant(ins.constant)
-        else:
-            work[ins.result] = text.operation(ins.op, [work[o] for o in ins.operands])
-    text.line("%k.next = add i64 %k, 1")
-    text.line("%more = icmp ult i64 %k.next, %count")
-    text.line("br i1 %more, label %next.event, label %kept")
-    body, text.lines = text.lines, []
-    for r in range(rows):
-        text.store("belief", f"{r}", now[r])
-    text.line(f"%i.next = add i64 %i, {width}")
-    text.line("%again = icmp slt i64 %i.next, %to")
-    text.line("br i1 %again, label %next.twins, label %end")
-    loop = ["next.event:", "  %k = phi i64 [ 0, %next.twins ], [ %k.next, %next.event ]"]
-    loop += [f"  %b{r} = phi {text.type} [ {held[r]}, %next.twins ], [ {now[r]}, %next.event ]" for r in range(rows)]
-    tail = ["kept:", *text.lines, "end:", "  ret void", "}"]
-    return "\n".join([*head, *before, *loop, *body, *tail, *sorted(text.declared), ""])
-
-
-_ARRAYS = ("belief", "constants", "events", "active", "out")
-_SIGNATURE = "i64 %from, i64 %to, i64 %n, i64 %count, " + ", ".join(f"ptr noalias %{a}" for a in _ARRAYS)
-
-
-@final
-class _Text:
-    """Writes vector instructions; every method returns the name of its result."""
-
-    def __init__(self, real: str, width: int, fast: bool, single: bool, ahead: bool) -> None:
-        self.real, self.width, self.single = real, width, single
-        self.type = real if width == 1 else f"<{width} x {real}>"
-        self.flags = "nsz contract arcp " if fast else ""
-        self.ahead = ahead
-        self.estimate = fast and single and width == 8 and _has_avx()
-        self.lines: list[str] = []
-        self.declared: set[str] = set()
-        self._next = 0
-        self._roots = 0
-
-    def line(self, text: str) -> None:
-        self.lines.append("  " + text)
-
-    def name(self, text: str) -> str:
-        self._next += 1
-        self.line(f"%v{self._next} = {text}")
-        return f"%v{self._next}"
-
-    def constant(self, value: float) -> str:
-        number = float(np.float32(value)) if self.single else value
-        bits = f"0x{struct.unpack('>Q', struct.pack('>d', number))[0]:016X}"
-        return bits if self.width == 1 else "<" + ", ".join([f"{self.real} {bits}"] * self.width) + ">"
-
-    def load(self, array: str, row: str) -> str:
-        address = self._address(array, row)
-        if self.ahead:  # more rows than the processor's own prefetcher follows
-            later = self.name(f"getelementptr i8, ptr {address}, i64 {_AHEAD_BYTES}")
-            self.declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-            self.line(f"call void @llvm.prefetch.p0(ptr {later}, i32 0, i32 3, i32 1)")
-        return self.name(f"load {self.type}, ptr {address}, align {4 if self.single else 8}")
-
-    def store(self, array: str, row: str, value: str) -> None:
-        address = self._address(array, row)
-        self.line(f"store {self.type} {value}, ptr {address}, align {4 if self.single else 8}")
-
-    def load_at(self, array: str, k: str, rows: int, row: int) -> str:
-        return self.load(array, self._row(k, rows, row))
-
-    def store_at(self, array: str, k: str, rows: int, row: int, value: str) -> None:
-        self.store(array, self._row(k, rows, row), value)
-
-    def _row(self, k: str, rows: int, row: int) -> str:
-        return self.name(f"add i64 {self.name(f'mul i64 {k}, {rows}')}, {row}")
-
-    def _address(self, array: str, row: str) -> str:
-        place = self.name(f"add i64 {self.name(f'mul i64 {row}, %n')}, %i")
-        return self.name(f"getelementptr {self.real}, ptr %{array}, i64 {place}")
-
-    def differs(self, x: str) -> str:
-        return f"fcmp une {self.type} {x}, {self.constant(0.0)}"
-
-    def select(self, condition: str, a: str, b: str) -> str:
-        bits = "i1" if self.width == 1 else f"<{self.width} x i1>"
-        return self.name(f"select {bits} {condition}, {self.type} {a}, {self.type} {b}")
-
-    def truth(self, comparison: str) -> str:
-        return self.select(self.name(comparison), self.constant(1.0), self.constant(0.0))
-
-    def arithmetic(self, op: str, a: str, b: str) -> str:
-        return self.name(f"{op} {self.flags}{self.type} {a}, {b}")
-
-    def call(self, function: str, *x: str, flags: str = "") -> str:
-        kinds = ", ".join([self.type] * len(x))
-        self.declared.add(f"declare {self.type} @{function}({kinds})")
-        return self.name(f"call {flags}{self.type} @{function}({', '.join(f'{self.type} {v}' for v in x)})")
-
-    def operation(self, op: str, x: list[str]) -> str:
-        if op in _ARITHMETIC:
-            return self.arithmetic(_ARITHMETIC[op], x[0], x[1])
-        if op == "sqrt" and self.estimate:
-            self._roots += 1
-            if self._roots % 3 == 0:
-                return self._estimated_root(x[0])
-        if op in _INTRINSIC:
-            kind = (
-                ("f32" if self.single else "f64") if self.width == 1 else f"v{self.width}f{32 if self.single else 64}"
-            )
-            return self.call(f"llvm.{op}.{kind}", *x, flags=self.flags)
-        if op in _COMPARE:
-            return self.truth(f"fcmp {_COMPARE[op]} {self.type} {x[0]}, {x[1]}")
-        match op:
-            case "same":
-                return x[0]
-            case "neg":
-                return self.name(f"fneg {self.type} {x[0]}")
-            case "inv":
-                return self.arithmetic("fdiv", self.constant(1.0), x[0])
-            case "sq":
-                return self.arithmetic("fmul", x[0], x[0])
-            case "twice":
-                return self.arithmetic("fadd", x[0], x[0])
-            case "abs":
-                return self.call(f"llvm.fabs.{self._kind()}", x[0])
-            case "max" | "min":
-                test = self.name(f"fcmp {'ogt' if op == 'max' else 'olt'} {self.type} {x[0]}, {x[1]}")
-                return self.select(test, x[0], x[1])
-            case "sign":
-                low = self.name(f"fcmp olt {self.type} {x[0]}, {self.constant(0.0)}")
-                high = self.name(f"fcmp ogt {self.type} {x[0]}, {self.constant(0.0)}")
-                return self.select(low, self.constant(-1.0), self.select(high, self.constant(1.0), x[0]))
-            case "if":
-                return self.select(self.name(self.differs(x[0])), x[1], self.constant(0.0))
-            case "not":
-                return self.truth(f"fcmp oeq {self.type} {x[0]}, {self.constant(0.0)}")
-            case _:
-                bits = "i1" if self.width == 1 else f"<{self.width} x i1>"
-                a, b = self.name(self.differs(x[0])), self.name(self.differs(x[1]))
-                return self.truth(f"{op} {bits} {a}, {b}")
-
-    def _kind(self) -> str:
-        bits = "f32" if self.single else "f64"
-        return bits if self.width == 1 else f"v{self.width}{bits}"
-
-    def _estimated_root(self, x: str) -> str:
-        """x * r * (1.5 - 0.5 x r^2), r the processor's 12-bit estimate of 1/sqrt(x)."""
-        tiny = self.constant(1e-35)
-        safe = self.select(self.name(f"fcmp ogt {self.type} {x}, {tiny}"), x, tiny)
-        r = self.call("llvm.x86.avx.rsqrt.ps.256", safe)
-        xr = self.arithmetic("fmul", safe, r)
-        half = self.arithmetic("fmul", xr, self.constant(0.5))
-        left = self.arithmetic("fsub", self.constant(1.5), self.arithmetic("fmul", half, r))
-        return self.arithmetic("fmul", xr, left)
 
 
 @lru_cache(maxsize=1)
@@ -334,10 +140,6 @@ def _machine() -> Any:
     cpu, features = _host()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     return target.create_target_machine(cpu=cpu, features=features, opt=2, jit=True)
-
-
-def _has_avx() -> bool:
-    return bool(llvm.get_host_cpu_features().get("avx", False))
 
 
 def _register_bytes() -> int:

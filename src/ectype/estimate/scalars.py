@@ -7,6 +7,7 @@ A program is a list of instructions over a work vector w. `input` reads the grap
 # pyright: reportMissingTypeStubs=false, reportUnknownParameterType=false
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -120,48 +121,60 @@ def _apply(code: int, x: list[SX]) -> SX:
 
 
 _LATENCY = {"sqrt": 18, "div": 13, "inv": 13, "exp": 60, "log": 60, "sin": 60, "cos": 60, "tan": 80, "pow": 90}
-_FREE = {"input", "const", "same", "output"}
+FREE = frozenset({"input", "const", "same", "output"})
 
 
-def interleaved(program: tuple[Instruction, ...], window: int = 600, wide: float = 2.5) -> tuple[Instruction, ...]:
-    """The same program in the order in which a processor that looks `window` instructions ahead would begin them.
+def latency_of(op: str) -> float:
+    """About how many cycles pass until a processor has the result of `op`."""
+    return 0.0 if op in FREE else _LATENCY.get(op, 4)
 
-    A trace goes down one sigma point after the other, and each is a chain of roots that wait for one another; a real
-    processor looks some 250 instructions ahead, too few to find the next chain. Each gets a result of its own.
-    """
+
+def single_assignment(program: Sequence[Instruction]) -> tuple[Instruction, ...]:
+    """The same program in which the k-th instruction's result is k (an output's stays its number)."""
     made: dict[int, int] = {}
-    operands: list[tuple[int, ...]] = []
+    out: list[Instruction] = []
     for k, ins in enumerate(program):
-        operands.append(() if ins.op in ("input", "const") else tuple(made[o] for o in ins.operands))
+        given = ins.operands if ins.op in ("input", "const") else tuple(made[o] for o in ins.operands)
+        out.append(Instruction(ins.op, given, ins.result if ins.op == "output" else k, ins.constant))
         if ins.op != "output":
             made[ins.result] = k
-    ready = [0.0] * len(program)
-    left = list(range(len(program)))
-    order: list[int] = []
-    begun = [False] * len(program)
+    return tuple(out)
+
+
+def order(operands: Sequence[Sequence[int]], ops: Sequence[str], window: int = 600, wide: float = 2.5) -> list[int]:
+    """The order in which a processor that looks `window` instructions ahead would begin them. operands: places of what
+    each waits for.
+
+    A trace goes down one sigma point after the other, and each is a chain of roots that wait for one another; a real
+    processor looks some 250 instructions ahead, too few to find the next chain.
+    """
+    ready = [0.0] * len(ops)
+    left = list(range(len(ops)))
+    chosen: list[int] = []
+    begun = [False] * len(ops)
     now = 0.0
     while left:
-        chosen = None
-        soonest = math.inf
-        for place, k in enumerate(left[:window]):
+        place, soonest = None, math.inf
+        for at, k in enumerate(left[:window]):
             if all(begun[o] for o in operands[k]):
-                at = max((ready[o] for o in operands[k]), default=0.0)
-                if at <= now:
-                    chosen = place
+                can = max((ready[o] for o in operands[k]), default=0.0)
+                if can <= now:
+                    place = at
                     break
-                soonest = min(soonest, at)
-        if chosen is None:
+                soonest = min(soonest, can)
+        if place is None:
             now = soonest
             continue
-        k = left.pop(chosen)
-        order.append(k)
+        k = left.pop(place)
+        chosen.append(k)
         begun[k] = True
-        op = program[k].op
-        ready[k] = now if op in _FREE else now + _LATENCY.get(op, 4)
-        now += 0.0 if op in _FREE else 1.0 / wide
-    out: list[Instruction] = []
-    for k in order:
-        ins = program[k]
-        given = ins.operands if ins.op in ("input", "const") else operands[k]
-        out.append(Instruction(ins.op, given, ins.result if ins.op == "output" else k, ins.constant))
-    return tuple(out)
+        ready[k] = now + latency_of(ops[k])
+        now += 0.0 if ops[k] in FREE else 1.0 / wide
+    return chosen
+
+
+def interleaved(program: Sequence[Instruction], window: int = 600, wide: float = 2.5) -> tuple[Instruction, ...]:
+    """The same program in that order. Each instruction gets a result of its own."""
+    code = single_assignment(program)
+    operands = [() if ins.op in ("input", "const") else ins.operands for ins in code]
+    return tuple(code[k] for k in order(operands, [ins.op for ins in code], window, wide))
