@@ -3,11 +3,15 @@ import { Component, lazy, type ReactNode, Suspense, useEffect } from "react";
 import { TopBar } from "./bar/TopBar.tsx";
 import { FarmPanel } from "./panels/FarmPanel.tsx";
 import { TurbinePanel } from "./panels/TurbinePanel.tsx";
+import { Overview } from "./plant/Overview.tsx";
+import { PlantPanel } from "./plant/PlantPanel.tsx";
+import { TwinPanel } from "./plant/TwinPanel.tsx";
 import { FarmMap } from "./scene/FarmMap.tsx";
 import { hasWebGl } from "./scene/quality.ts";
 import { select } from "./state/choose.ts";
 import { farmOf, turbines } from "./state/farm.ts";
 import { goLive, play } from "./state/past.ts";
+import { isFarm, nameOf } from "./state/plant.ts";
 import { get, useStore } from "./state/store.ts";
 import { Timeline } from "./timeline/Timeline.tsx";
 
@@ -51,15 +55,20 @@ export function App() {
   const selected = useStore((state) => state.selected);
   const name = useStore((state) => state.space?.name);
   const attribution = useStore((state) => farmOf(state.twins)?.attribution as string | undefined);
+  const farm = isFarm(twins);
   const turbine = turbines(twins).find(({ id }) => id === selected);
+  const twin = farm ? undefined : twins.find(({ $dtId }) => $dtId === selected);
+  const title = turbine?.name ?? (twin && nameOf(twin));
   useEffect(() => {
-    document.title = [turbine?.name, name, "Ectype"].filter(Boolean).join(" · ");
-  }, [turbine?.name, name]);
+    document.title = [title, name, "Ectype"].filter(Boolean).join(" · ");
+  }, [title, name]);
   return (
     <div className="page">
       <TopBar />
-      <main className="stage" aria-label="Scene">
-        {drawable ? (
+      <main className="stage" aria-label={farm ? "Scene" : "Twins"}>
+        {!farm ? (
+          <Overview />
+        ) : drawable ? (
           <OrMap>
             <Suspense fallback={<div className="scene is-loading" />}>
               <Scene />
@@ -70,8 +79,18 @@ export function App() {
         )}
         {attribution && <p className="attribution">Data: {attribution}</p>}
       </main>
-      <aside className="panel" aria-label={turbine ? turbine.name : "Farm"}>
-        {turbine ? <TurbinePanel turbine={turbine} /> : <FarmPanel />}
+      <aside className="panel" aria-label={title ?? (farm ? "Farm" : name)}>
+        {farm ? (
+          turbine ? (
+            <TurbinePanel turbine={turbine} />
+          ) : (
+            <FarmPanel />
+          )
+        ) : twin ? (
+          <TwinPanel key={twin.$dtId} twin={twin} />
+        ) : (
+          <PlantPanel />
+        )}
       </aside>
       <Timeline />
     </div>

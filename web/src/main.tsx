@@ -9,6 +9,7 @@ import "./styles/page.css";
 import "./styles/bar.css";
 import "./styles/scene.css";
 import "./styles/panel.css";
+import "./styles/plant.css";
 import "./styles/timeline.css";
 
 startTheme();

@@ -26,6 +26,12 @@ export interface Relationship {
   readonly $relationshipName: string;
 }
 
+/** What a type says of one of its properties; unit: DTDL's word for it. */
+export interface Content {
+  readonly label: string;
+  readonly unit: string | null;
+}
+
 /** One series over time: milliseconds since 1970, values in the property's unit, one standard deviation. */
 export interface Columns {
   readonly t: readonly number[];
@@ -120,6 +126,29 @@ export const getTwins = (): Promise<{ size: number; twins: Twin[]; relationships
   get("/api/twins");
 
 export const getTwin = (id: string): Promise<Twin> => get(`/api/twins/${encodeURIComponent(id)}`);
+
+interface Interface {
+  readonly extends?: string | readonly string[];
+  readonly contents?: readonly { readonly name?: string; readonly unit?: string; readonly displayName?: unknown }[];
+}
+
+const worded = (text: unknown): string | null => {
+  if (typeof text === "string") return text;
+  const [first] = text && typeof text === "object" ? Object.values(text) : [];
+  return typeof first === "string" ? first : null;
+};
+
+/** The properties of a type and of what it extends, by name. */
+export async function getContents(model: string): Promise<Record<string, Content>> {
+  const query = "api-version=2023-10-31&includeModelDefinition=true";
+  const { model: told } = await get<{ model?: Interface }>(`/models/${encodeURIComponent(model)}?${query}`);
+  const above = typeof told?.extends === "string" ? [told.extends] : (told?.extends ?? []);
+  const found: Record<string, Content> = {};
+  for (const other of above) Object.assign(found, await getContents(other));
+  for (const { name, unit, displayName } of told?.contents ?? [])
+    if (name) found[name] = { label: worded(displayName) ?? name, unit: typeof unit === "string" ? unit : null };
+  return found;
+}
 
 export const getLast = (): Promise<{ size: number; series: Record<string, [number, number, number | null]> }> =>
   get("/api/last");

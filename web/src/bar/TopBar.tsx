@@ -58,19 +58,23 @@ export function TopBar() {
           {time === null ? "–" : clock(time)} <span>{time === null ? "" : day(time)}</span>
         </b>
       </div>
-      <div
-        className="figure"
-        title={`${Math.round(((kw ?? 0) / (rated || 1)) * 100)} % of ${rated / 1000} MW installed`}
-      >
-        <small>Power</small>
-        <b data-testid="total-power">
-          {p.text} <span>{p.unit}</span>
-        </b>
-        <span className="bar-load" aria-hidden="true">
-          <i style={{ width: `${Math.max(0, Math.min(100, ((kw ?? 0) / (rated || 1)) * 100))}%` }} />
-        </span>
-      </div>
-      <Money />
+      {fleet.length > 0 && (
+        <>
+          <div
+            className="figure"
+            title={`${Math.round(((kw ?? 0) / (rated || 1)) * 100)} % of ${rated / 1000} MW installed`}
+          >
+            <small>Power</small>
+            <b data-testid="total-power">
+              {p.text} <span>{p.unit}</span>
+            </b>
+            <span className="bar-load" aria-hidden="true">
+              <i style={{ width: `${Math.max(0, Math.min(100, ((kw ?? 0) / (rated || 1)) * 100))}%` }} />
+            </span>
+          </div>
+          <Money />
+        </>
+      )}
       <ReplayControl />
       <LogRoot />
       <People />

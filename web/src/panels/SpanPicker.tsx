@@ -2,13 +2,13 @@
 import { follow, spans } from "../charts/window.ts";
 import { useStore } from "../state/store.ts";
 
-export function SpanPicker() {
+export function SpanPicker({ choices = spans }: { choices?: typeof spans }) {
   const span = useStore((state) => state.span);
   const zoomed = useStore((state) => state.zoom !== null);
   return (
     <fieldset className="segments">
       <legend className="hidden">Time shown</legend>
-      {spans.map(([text, ms]) => (
+      {choices.map(([text, ms]) => (
         <button key={text} type="button" aria-pressed={!zoomed && ms === span} onClick={() => follow(ms)}>
           {text}
         </button>

@@ -1,5 +1,6 @@
 /** What a person does to the page: choose a turbine, go to an alarm, set the theme; mirrored in the address. */
 import { goLive, goTo } from "./past.ts";
+import { isFarm } from "./plant.ts";
 import { get, set, type Theme, useStore } from "./store.ts";
 
 export const select = (id: string | null): void => set({ selected: id });
@@ -34,21 +35,21 @@ export function startTheme(): void {
   wear(chosen());
 }
 
-/** Keeps `#turbine=…&t=…` in step, so that an address names what is looked at and can be passed on. */
+/** Keeps `#turbine=…&t=…` (or `#twin=…`) in step, so that an address names what is looked at and can be passed on. */
 export function startAddress(): void {
   const read = (): void => {
     const asked = new URLSearchParams(location.hash.slice(1));
-    set({ selected: asked.get("turbine") });
+    set({ selected: asked.get("turbine") ?? asked.get("twin") });
     const t = asked.get("t");
     const at_ms = t ? Date.parse(t) : Number.NaN;
     if (Number.isFinite(at_ms)) goTo(at_ms);
     else if (get().moment !== null) goLive();
   };
   const write = (): void => {
-    const { selected, moment, playing } = get();
+    const { selected, moment, playing, twins } = get();
     if (playing) return;
     const parts: string[] = [];
-    if (selected) parts.push(`turbine=${encodeURIComponent(selected)}`);
+    if (selected) parts.push(`${isFarm(twins) ? "turbine" : "twin"}=${encodeURIComponent(selected)}`);
     if (moment !== null) parts.push(`t=${new Date(moment).toISOString().slice(0, 19)}Z`);
     const hash = parts.length ? `#${parts.join("&")}` : "";
     if (hash !== location.hash) history.replaceState(null, "", `${location.pathname}${location.search}${hash}`);

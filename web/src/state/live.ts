@@ -10,6 +10,8 @@ import {
   type Twin,
 } from "../api/api.ts";
 import { follow } from "../api/feed.ts";
+import { spanFor } from "../charts/window.ts";
+import { isFarm } from "./plant.ts";
 import { forget, remember } from "./recent.ts";
 import { get, type Sample, set } from "./store.ts";
 import { throttled } from "./throttle.ts";
@@ -80,6 +82,7 @@ function take(frame: FeedFrame): void {
 async function load(): Promise<number> {
   forget();
   pending = {};
+  const first = get().space === null;
   const [space, graph, alarms]: [
     SpaceInfo,
     Awaited<ReturnType<typeof getTwins>>,
@@ -94,6 +97,8 @@ async function load(): Promise<number> {
   }
   // Twins and alarms were read a moment before `last`: what changed in between comes again, once, with a refresh.
   set({ space, twins: graph.twins, relationships: graph.relationships, alarms, last, liveTime, size, fault: null });
+  if (first && !isFarm(graph.twins) && space.first_ms !== null && space.last_ms !== null)
+    set({ span: spanFor(space.last_ms - space.first_ms) });
   if (graph.size < size) void refreshGraph();
   refreshAlarms();
   return size;

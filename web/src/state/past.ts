@@ -6,6 +6,8 @@ import { get, type Sample, type Samples, set } from "./store.ts";
 
 const DAY = 86_400_000;
 const KEEP_DAYS = 10;
+/** Series that a look back asks for at once, of a space that is no farm. */
+const MOST = 400;
 
 type Piece = Readonly<Record<string, Columns>>;
 interface Held {
@@ -23,7 +25,12 @@ function piece(day: number, at_ms: number): Held {
     days.set(day, held);
     return held;
   }
-  const names = turbines(get().twins).flatMap((turbine) => shownProperties.map((name) => `${turbine.id}.${name}`));
+  const { twins, last } = get();
+  const fleet = turbines(twins);
+  const names =
+    fleet.length > 0
+      ? fleet.flatMap((turbine) => shownProperties.map((name) => `${turbine.id}.${name}`))
+      : Object.keys(last).slice(0, MOST);
   const made: Held = {
     piece: held?.piece ?? null,
     until: Math.max(at_ms, get().liveTime ?? 0),

@@ -1,6 +1,6 @@
 /** All that the page knows, in one store. Components read slices of it; the scene reads it once a frame. */
 import { create } from "zustand";
-import type { Alarm, Relationship, SpaceInfo, Twin } from "../api/api.ts";
+import type { Alarm, Content, Relationship, SpaceInfo, Twin } from "../api/api.ts";
 import type { Link } from "../api/feed.ts";
 
 export interface Sample {
@@ -22,6 +22,8 @@ export interface State {
   readonly twins: readonly Twin[];
   readonly relationships: readonly Relationship[];
   readonly alarms: readonly Alarm[];
+  /** What the types say of their properties, by type, as far as it has been asked for. */
+  readonly contents: Readonly<Record<string, Readonly<Record<string, Content>>>>;
 
   /** Live: the newest sample of each series, and the newest data time. */
   readonly last: Samples;
@@ -52,6 +54,7 @@ export const useStore = create<State>(() => ({
   twins: [],
   relationships: [],
   alarms: [],
+  contents: {},
   last: {},
   liveTime: null,
   moment: null,

@@ -5,6 +5,7 @@ import { useBeat } from "../charts/query.ts";
 import { ink } from "../charts/Strip.tsx";
 import { turbines } from "../state/farm.ts";
 import { goLive, goTo, play } from "../state/past.ts";
+import { shownIn } from "../state/plant.ts";
 import { continued } from "../state/recent.ts";
 import { get, shownTime, useStore } from "../state/store.ts";
 import { clock, day } from "../text/format.ts";
@@ -13,9 +14,9 @@ import { columnsOf, paint } from "./paint.ts";
 
 const HOUR = 3_600_000;
 
-function useWhole(ids: readonly string[], width: number): Readonly<Record<string, Columns>> {
+function useWhole(series: readonly string[], width: number): Readonly<Record<string, Columns>> {
   const [whole, setWhole] = useState<Readonly<Record<string, Columns>>>({});
-  const names = ids.map((id) => `${id}.power`).join(" ");
+  const names = series.join(" ");
   const live = useStore((state) => state.liveTime !== null);
   // Asked again after each 500 samples' worth of new time, so that the feed's tail stays short.
   const era = useStore((state) => Math.floor((state.liveTime ?? 0) / (72 * HOUR)));
@@ -32,6 +33,12 @@ function useWhole(ids: readonly string[], width: number): Readonly<Record<string
   return whole;
 }
 
+/** Counted from its lowest value, for what is no power and need not begin at zero. */
+function fromLowest(columns: Columns): Columns {
+  const lowest = columns.v.reduce<number>((low, v) => (v !== null && v < low ? v : low), Number.POSITIVE_INFINITY);
+  return { ...columns, v: columns.v.map((v) => (v === null ? null : v - lowest)) };
+}
+
 export function Timeline() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const track = useRef<HTMLDivElement>(null);
@@ -42,7 +49,15 @@ export function Timeline() {
   const theme = useStore((state) => state.theme);
   const back = useStore((state) => state.moment !== null);
   const ids = useMemo(() => turbines(twins).map((turbine) => turbine.id), [twins]);
-  const whole = useWhole(ids, width);
+  // Of a farm its power; of anything else the first thing that is known of who is chosen, or of the first of all.
+  const first = useStore((state) => {
+    if (ids.length > 0) return null;
+    const known = shownIn(state.last);
+    const property = (known.get(state.selected ?? "") ?? known.values().next().value)?.[0];
+    return property?.measured ?? property?.estimated ?? null;
+  });
+  const series = useMemo(() => (first === null ? ids.map((id) => `${id}.power`) : [first]), [ids, first]);
+  const whole = useWhole(series, width);
   const beat = useBeat(300);
   const [hover, setHover] = useState<number | null>(null);
 
@@ -74,14 +89,17 @@ export function Timeline() {
       from,
       to,
       power: columnsOf(
-        Object.entries(whole).map(([name, columns]) => continued(name, columns)),
+        Object.entries(whole).map(([name, columns]) => {
+          const told = continued(name, columns);
+          return first === null ? told : fromLowest(told);
+        }),
         from,
         to,
         width,
       ),
-      lanes: ids.map((id) => ({
+      lanes: (first === null ? ids : [null]).map((id) => ({
         spans: alarms
-          .filter((alarm) => alarm.twin === id)
+          .filter((alarm) => id === null || alarm.twin === id)
           .map((alarm) => [alarm.since_ms, alarm.until_ms ?? to] as const),
       })),
       inks: {
@@ -93,7 +111,7 @@ export function Timeline() {
         font: `11px ${ink("sans")}`,
       },
     });
-  }, [whole, width, alarms, ids, theme, beat, known, from, to]);
+  }, [whole, width, alarms, ids, first, theme, beat, known, from, to]);
 
   const place = useCallback(() => {
     const state = get();
