@@ -7,7 +7,9 @@ from ectype.calibrate.calibration import calibrate
 from ectype.calibrate.identify import identify
 from ectype.estimate.behaviour import Behaviour, Input, LogNormal, Mode, Normal, Parameter, Sensor, State
 from ectype.estimate.compose import compose
+from ectype.estimate.emit_numpy import NumpyKernel
 from ectype.estimate.maths import exp, where
+from ectype.estimate.trace import trace
 from tests.calibrate.plants import Cart, recorded
 
 
@@ -133,3 +135,50 @@ def test_a_parameter_that_ends_at_its_bound_is_named():
     found = calibrate(Stuck, np.stack([at, np.ones(100), level, np.ones(100)], axis=1))
     assert found.at_bound == ("drain",)
     assert found.values["drain"] == pytest.approx(0.08)
+
+
+class Restless(Behaviour, model="dtmi:test:Restless;1", filter="ekf"):
+    """Noise as declared, and noise that depends on the input; a parameter that drifts."""
+
+    a = State("m", init=(0, 1), q="0.1 m/sqrt(s)")
+    b = State("m", init=(0, 1), q="0.2 m/sqrt(s)")
+    drag = Parameter("1/s", prior=LogNormal(0.2, 0.3))
+    bias = Parameter("m", prior=Normal(0.0, 0.5), drift="0.05 m/sqrt(s)")
+    push = Input("m/s", max_age="1 h", default=0.0)
+    near = Sensor("m", sigma="0.2 m")
+    far = Sensor("m", sigma="0.3 m")
+
+    def derivative(self, t):
+        return {self.a: self.push - self.drag * self.a, self.b: -self.drag * self.b}
+
+    def observe(self, t):
+        return {self.near: self.a + self.bias, self.far: self.a + self.b}
+
+    def noise(self, t):
+        return {self.far: 0.3 + 0.1 * self.push**2}
+
+    def unrest(self, t):
+        return {self.b: 0.2 + 0.05 * self.push**2}
+
+
+def test_a_behaviour_as_found_filters_with_the_noises_that_were_found():
+    """The NIS of its own filter is the one that the calibration told; without the factors it is another."""
+    record = recorded(Restless, [0.25], k=200, swing=1.5)
+    found = calibrate(Restless, record, noises=["a", "b", "bias", "near", "far"], shooting=False)
+    assert found.as_found().layout.belief_names == Restless.layout.belief_names
+
+    def nis(behaviour):
+        graph = trace(behaviour)
+        _, out = NumpyKernel(graph).fold(
+            graph.initial(1), found.constants[:, None], record[0][:, :, None], np.ones((200, 1))
+        )
+        return out[:, graph.belief_size + 2 :: 4, 0].mean(axis=0)
+
+    told = [found.nis["near"], found.nis["far"]]
+    np.testing.assert_allclose(nis(found.as_found()), told, rtol=1e-6)
+    assert np.abs(nis(Restless) - told).max() > 1e-3
+
+
+def test_a_behaviour_whose_noise_was_not_looked_for_is_found_as_it_is():
+    found = calibrate(Cart, recorded(Cart, [1.0, 0.3], k=60), shooting=False)
+    assert found.as_found() is Cart

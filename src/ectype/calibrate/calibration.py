@@ -15,6 +15,7 @@ import numpy as np
 from ectype.calibrate.climb import climb, prior_cost
 from ectype.calibrate.coordinates import Coordinates
 from ectype.calibrate.likelihood import Likelihood, Told, beyond
+from ectype.calibrate.remade import remade
 from ectype.calibrate.shooting import shoot
 from ectype.errors import Invalid
 from ectype.estimate.behaviour import Behaviour
@@ -96,6 +97,14 @@ class Calibration:
             unit = declared[name].unit if name in declared else "1"
             out[name] = Estimated(now[0], now[1], now[2], unit, (prior[0], prior[1], prior[2]), std / before)
         return out
+
+    def as_found(self) -> type[Behaviour]:
+        """The behaviour with the noises that were found (its own class if none was looked for), for a filter, a
+        forecast or an alarm that is to be as sure as it should be. It takes the same `constants`.
+        """
+        c = self.coordinates
+        factors = {n: self.values[f"noise of {n}"] for n in c.noises}
+        return remade(c.behaviour, c.behaviour.__name__, noises=factors) if factors else c.behaviour
 
     def draw(self, count: int, rng: np.random.Generator) -> Float64s:
         """[c, count]: constants drawn from the posterior, within their bounds: one twin a column for a kernel."""
