@@ -1,16 +1,18 @@
 """What the twin of the mill knows before, while and after a part is made.
 
 python -m examples.cnc_mill [--data FOLDER]
+python -m examples.cnc_mill --feed 9 --feed 20
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from examples.cnc_mill.drives import AXES, Drive, drive
-from examples.cnc_mill.energy import Judged, Shown, leave_feed_out, leave_one_out, relative_rms
+from examples.cnc_mill.energy import Judged, Shown, foresee, leave_feed_out, leave_one_out, relative_rms
 from examples.cnc_mill.quality import (
     Alarms,
     Watched,
@@ -32,17 +34,35 @@ def main() -> None:
     """Run it and say what came out."""
     parser = argparse.ArgumentParser(description="A CNC mill: energy and time per part against quality.")
     parser.add_argument("--data", type=Path, default=FOLDER)
-    parts = read(parser.parse_args().data)
+    parser.add_argument("--feed", type=float, action="append", help="mm/s: only say what a part would cost at it")
+    asked = parser.parse_args()
+    if asked.feed and not all(0.5 <= feed <= 50 for feed in asked.feed):
+        parser.error("--feed is in mm/s, from 0.5 to 50, which is as fast as this mill moves")
+    parts = read(asked.data)
+    if asked.feed:
+        whatif(Shown.of([p for p in parts if p.finished]), asked.feed)
+        return
     order(parts)
+    print("calibrating 20 twins: a minute", file=sys.stderr)
     judged, twins = leave_one_out(parts)
     every = Shown.of([p for p in parts if p.finished], twins[0])
     before(judged, leave_feed_out(parts, every))
+    whatif(every, (3.0, 6.0, 9.0, 20.0))
     watched = [watch(j.part, twin) for j, twin in zip(judged, twins, strict=True)]
     watched += [watch(p, every) for p in parts if not p.finished]
     drives = [drive(parts, axis) for axis in AXES]
     fit(every, watched, drives)
     quality(parts, watched, drives)
     trade(parts)
+
+
+def whatif(twin: Shown, feeds: Sequence[float]) -> None:
+    """What a part would cost, by a twin of all finished ones."""
+    for feed in feeds:
+        cost = foresee(twin, feed)
+        low, middle, high = cost.interval
+        known = "" if twin.feeds[0] <= feed <= twin.feeds[-1] else "; beyond what was ever run"
+        print(f"at {feed:g} mm/s: {cost.seconds:.0f} s, {middle:.2f} Wh ({low:.2f} to {high:.2f}){known}")
 
 
 def order(parts: Sequence[Part]) -> None:

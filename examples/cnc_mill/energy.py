@@ -60,7 +60,8 @@ class Shown:
         found = np.linalg.lstsq(used, seconds, rcond=None)[0]
         left = seconds - used @ found
         spread = float(np.sqrt((left**2).sum() / max(len(parts) - used.shape[1], 1)))
-        return cls(spindle, np.pad(found, (0, 3 - len(found))), spread, tuple(sorted(set(feed.tolist()))))
+        times = np.asarray(np.pad(found, (0, 3 - len(found))), np.float64)
+        return cls(spindle, times, spread, tuple(sorted(set(feed.tolist()))))
 
 
 @final
