@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ectype.errors import Misconfigured
 from examples.cnc_mill.drives import AXES, Drive, drive
 from examples.cnc_mill.energy import Judged, Shown, foresee, leave_feed_out, leave_one_out, relative_rms
 from examples.cnc_mill.quality import (
@@ -38,7 +39,10 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.feed and not all(0.5 <= feed <= 50 for feed in asked.feed):
         parser.error("--feed is in mm/s, from 0.5 to 50, which is as fast as this mill moves")
-    parts = read(asked.data)
+    try:
+        parts = read(asked.data)
+    except Misconfigured as error:
+        parser.error(str(error))
     if asked.feed:
         whatif(Shown.of([p for p in parts if p.finished]), asked.feed)
         return
