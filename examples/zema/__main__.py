@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from examples.zema.collapse import LEARNT, collapses
-from examples.zema.heat import WARMING, forecast
+from examples.zema.heat import FIRST_HOUR, forecast
 from examples.zema.leak import STAGES, unseen
 from examples.zema.records import FOLDER, read
 
@@ -23,7 +23,8 @@ def main() -> None:
     ours, naive = heat.after_changes()
     print(f"oil 10 min ahead, first hour after both cooler changes: rms {ours:.3f} K, persistence {naive:.3f} K")
     print(
-        f"  capacity {heat.capacity:.0f} kJ/K chosen on cycles {WARMING.start} to {WARMING.stop}; the rest is tracked"
+        f"  capacity {heat.capacity:.0f} kJ/K and loss {1000 * heat.loss:.0f} W/K "
+        f"are what the first {FIRST_HOUR} cycles told; the rest is tracked"
     )
     for stage in STAGES:
         stable, every = unseen(records, stage)
