@@ -54,6 +54,15 @@ class StoreSuite(ABC):
         folder = tmp_path_factory.mktemp("store")
         return self.make(folder), folder
 
+    def test_a_frame_may_come_in_pieces(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        store, folder = self.fresh(tmp_path_factory)
+        good = encode(0, entries(0, 3))
+        store.append(0, good[:40], good[40:50], good[50:])
+        with pytest.raises(Invalid):
+            store.append(3, encode(3, entries(3, 5)), b"x")
+        fill(store, [2])
+        assert [entry for _, entry in read(self.again(store, folder))] == entries(0, 5)
+
     def test_an_empty_store_has_nothing(self, tmp_path_factory: pytest.TempPathFactory) -> None:
         store, _ = self.fresh(tmp_path_factory)
         assert store.head() == 0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ectype.errors import Damaged, Invalid, ProofFailed
 from ectype.log.entry import Entry, check_entry, parse_entry, seal
-from ectype.log.frame import Frame, decode, decode_head, decode_headers, encode, size_of
+from ectype.log.frame import Frame, decode, decode_head, decode_headers, encode, pieces, size_of
 from ectype.trust.keys import Signer, to_base64url
 from ectype.values.canonical import canonical
 from tests.log.making import SIGNER, entries, entry
@@ -145,6 +145,18 @@ def test_a_frame_reads_back_also_with_erased_bodies(first: int, which: list[bool
     head = decode_head(data)
     assert head is not None
     assert decode_headers(head, data[28:]) == [e.header for e in some]
+
+
+@given(st.lists(st.sampled_from([0, 10, 64 << 10, 100_000]), min_size=1, max_size=6), st.integers(0, 5))
+def test_large_bodies_are_pieces_of_their_own_of_the_same_frame(sizes: list[int], gone: int) -> None:
+    some = [seal(SIGNER, kind="x", subject="s", body=bytes([k]) * size, at_ns=0) for k, size in enumerate(sizes)]
+    some = [erased(e) if k == gone else e for k, e in enumerate(some)]
+    found = pieces(7, some)
+    assert decode(b"".join(found)) == Frame(7, tuple(some))
+    assert decode_head(found[0]) is not None
+    for body in (each.body for each in some):
+        if len(body or b"") >= 64 << 10:
+            assert any(piece is body for piece in found)
 
 
 def test_an_empty_body_is_not_an_erased_one() -> None:

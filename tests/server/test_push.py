@@ -1,6 +1,7 @@
 """Tables over HTTP into a real node: on disk and in history when answered, refused whole with the place."""
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import httpx
 import numpy as np
 import pyarrow as pa
 
+from ectype.log.stores import disk
 from ectype.node.exposure import Exposure
 from ectype.node.node import Node, Settings
 from ectype.node.write import Draft
 from ectype.server import push
 from ectype.server.serve import serve
 from ectype.trust.access import LOCAL_USER
+from ectype.values.arrow import from_arrow
 
 ARROW = {"content-type": "application/vnd.apache.arrow.stream"}
 MODEL = {
@@ -115,5 +118,39 @@ def test_a_table_that_comes_twice_is_taken_once(tmp_path: Path) -> None:
         assert found == [(2, False), (0, True), (0, True), (2, False)]
         counts = node.pushes.of["gateway-1"]
         assert (counts.tables, counts.samples, counts.repeated, counts.missed) == (2, 4, 2, 1)
+
+    play(tmp_path / "s", scene)
+
+
+def test_tables_that_come_together_share_an_entry_and_a_wrong_one_among_them_is_refused_alone(tmp_path: Path) -> None:
+    async def scene(client: httpx.AsyncClient, node: Node) -> None:
+        before = node.log.size
+        bodies = [table(4000 + k, "d1.level" if k != 5 else "d1.speed") for k in range(12)]
+        answers = await asyncio.gather(*(client.post("/api/push", content=b, headers=ARROW) for b in bodies))
+        assert [a.status_code for a in answers] == [400 if k == 5 else 200 for k in range(12)]
+        assert [a.json()["samples"] for k, a in enumerate(answers) if k != 5] == [4000 + k for k in range(12) if k != 5]
+        entries = [entry for _, entry in node.log.read(before)]
+        assert 0 < len(entries) < 11
+        told = [from_arrow(entry.body) for entry in entries if entry.body is not None]
+        assert sum(map(len, told)) == sum(4000 + k for k in range(12) if k != 5)
+        assert {block.names for block in told} == {("d1.level",)}
+
+    play(tmp_path / "s", scene)
+
+
+def test_all_tables_of_a_group_hear_that_the_disk_did_not_take_it(tmp_path: Path, monkeypatch) -> None:
+    async def scene(client: httpx.AsyncClient, node: Node) -> None:
+        def full(fd: int, data: bytes, at: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as stalled:
+            stalled.setattr(disk, "write_at", full)
+            answers = await asyncio.gather(
+                *(client.post("/api/push", content=table(4000), headers=ARROW) for _ in range(6))
+            )
+            assert {a.status_code for a in answers} == {503}
+            assert all("nothing was appended" in a.json()["error"]["message"] for a in answers)
+        answer = await client.post("/api/push", content=table(4000), headers=ARROW)
+        assert (answer.status_code, answer.json()["samples"]) == (200, 4000)
 
     play(tmp_path / "s", scene)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectype.errors import Invalid
-from ectype.values.arrow import from_arrow, from_arrow_with_metadata, to_arrow
+from ectype.values.arrow import from_arrow, from_arrow_with_metadata, joined_to_arrow, to_arrow
 from ectype.values.block import Block
 
 names = st.sampled_from(["R1.power", "R1.power@estimated", "R2.windSpeed", "é.x"])
@@ -43,6 +43,30 @@ def test_arrow_carries_a_block_and_its_metadata_unchanged(
     back, said = from_arrow_with_metadata(to_arrow(block, metadata))
     assert back.rows() == block.rows()
     assert said == metadata
+
+
+@given(st.lists(st.integers(0, 900), min_size=1, max_size=4), st.integers(1, 3), st.booleans(), st.integers(0, 9))
+def test_blocks_joined_are_byte_for_byte_what_arrow_writes_of_all(
+    counts: list[int], distinct: int, same: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    shared = tuple(f"R{k}.power" for k in range(distinct))
+
+    def block(count: int) -> Block:
+        names = shared if same else (*shared,)
+        every = rng.integers(0, distinct, 2 * count).astype(np.int32)[::2]  # not in one piece of memory
+        return Block(names, every, rng.integers(0, 1 << 60, count), rng.normal(size=count))
+
+    blocks = [block(count) for count in counts]
+    for _ in range(2):  # the second time its beginning is remembered
+        assert joined_to_arrow(blocks) == to_arrow(Block.concat(blocks))
+
+
+def test_blocks_that_name_the_same_series_share_their_names() -> None:
+    first, second = (from_arrow(to_arrow(Block.of([("a.b", k, 2.0), ("a.c", k, 3.0)]))) for k in range(2))
+    assert first.names is second.names
+    other = from_arrow(to_arrow(Block.of([("a.b", 1, 2.0), ("a.d", 1, 3.0)])))
+    assert other.names == ("a.b", "a.d")
 
 
 def test_a_block_checks_its_columns() -> None:

@@ -1,22 +1,22 @@
 """Tables of samples that somebody hands over whole, into the log: taken whole when on disk, or refused whole.
 
-    bytes ─► blocks ─► each series checked ─► sealed ─► log.append ─► answered
-          (thread)        (loop)             (thread)     (loop)
+    bytes ─► blocks ─► each series checked ─► with others that wait: sealed ─► log.append ─► all answered
+                              (loop)                  (thread)                    (loop)
 
-Reading, hashing and signing happen in a thread beside, so that what else comes in does not wait for a large table.
-While one block is on its way to the disk the next is sealed.
+Hashing and signing happen in a thread beside, and reading too where a table is large, so that what else comes in does
+not wait. While one group of blocks is being sealed the next ones gather: as in the log, whoever comes together shares
+the cost, here of a signature. While one group is on its way to the disk the next is sealed.
 """
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, final
-
-import numpy as np
 
 from ectype.clock import Clock, system_clock
 from ectype.errors import Invalid, Unavailable
@@ -24,10 +24,10 @@ from ectype.ids import split_series
 from ectype.ingest.decode import Known
 from ectype.ingest.ingest import Appends, quality_bodies
 from ectype.ingest.quality import Checks
-from ectype.ingest.table import Met, blocks_of_arrow, blocks_of_json
+from ectype.ingest.table import blocks_of_arrow, blocks_of_json
 from ectype.log.entry import Entry, seal
 from ectype.trust.keys import Signer
-from ectype.values.arrow import MEDIA_TYPE, to_arrow
+from ectype.values.arrow import MEDIA_TYPE, joined_to_arrow
 from ectype.values.block import Block
 
 log = logging.getLogger("ectype.ingest")
@@ -36,6 +36,9 @@ _REMEMBERED = 100_000
 _SOURCES = 10_000
 _TOGETHER = 64  # sets of names that are remembered as a whole
 _SMALL = 1 << 20  # bytes of a table up to which a thread costs more than it spares
+_FEW = 2000  # rows that are sealed sooner than a thread is told of them
+_ROWS_PER_ENTRY = 100_000
+_ON_THEIR_WAY = 2  # groups that may be sealed and not yet on disk
 _NAMED = 3  # how many wrong series a refusal names
 
 
@@ -80,6 +83,33 @@ class SourceCounts:
 
 
 @final
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    """A table whose blocks are on their way. left: how many are not on disk yet; size: of the log with the rest."""
+
+    left: int
+    done: "asyncio.Future[int]"
+    size: int = 0
+
+    def count(self, appended: "asyncio.Task[range]") -> None:
+        """One block is on disk, or is not."""
+        if appended.cancelled():
+            self.fail(Unavailable("the space was closed before this was on disk; send it again"))
+        elif (error := appended.exception()) is not None:
+            self.fail(error)
+        else:
+            self.left -= 1
+            self.size = max(self.size, appended.result().stop)
+            if not self.left and not self.done.done():
+                self.done.set_result(self.size)
+
+    def fail(self, error: BaseException) -> None:
+        """One block is not on disk."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+@final
 class Pushes:
     """Takes tables. Lives on one event loop. known: see `decode.Known`; checks: which readings can be trusted."""
 
@@ -100,10 +130,11 @@ class Pushes:
         self._subject = f"block:{name}"
         self._quality = f"quality:{name}"
         self._thread = ThreadPoolExecutor(1, "ectype-push")
+        self._waiting: deque[tuple[Block, _Ticket]] = deque()
+        self._sealing: asyncio.Task[None] | None = None
         self._epoch: object = None
         self._sound: set[str] = set()
-        self._sound_together: set[tuple[str, ...]] = set()
-        self._met: Met = {}
+        self._sound_together: dict[int, tuple[str, ...]] = {}  # by id: comparing a thousand names takes long
         self._busy: set[asyncio.Future[None]] = set()
         self._closed = False
         self.of: OrderedDict[str, SourceCounts] = OrderedDict()
@@ -135,6 +166,8 @@ class Pushes:
         self._closed = True
         while self._busy:
             await asyncio.wait(self._busy)
+        if self._sealing is not None:
+            await self._sealing
         self._thread.shutdown(wait=False)
 
     async def _push(self, table: Table, counts: SourceCounts, may: Callable[[Iterable[str]], None]) -> Pushed:
@@ -143,43 +176,73 @@ class Pushes:
         if table.sequence is not None and counts.sequence is not None and table.sequence <= counts.sequence:
             counts.repeated += 1
             return Pushed(0, self._size(), repeated=True)
-        small = len(table.data) < _SMALL
-        if small:
-            blocks = _read(table, now_ns, self._met)
+        if len(table.data) < _SMALL:
+            blocks = _read(table, now_ns)
         else:
-            met: Met = {}  # its own: the loop may read a small table meanwhile
-            blocks = await loop.run_in_executor(self._thread, _read, table, now_ns, met)
-        for names in {block.names for block in blocks}:
+            blocks = await loop.run_in_executor(self._thread, _read, table, now_ns)
+        for names in {id(block.names): block.names for block in blocks}.values():
             self._check(names)
             may(names)
-        writing: list[asyncio.Future[range]] = []
-        try:
-            for block in blocks:
-                said = [] if self._checks is None else list(quality_bodies(self._checks.judge(block)))
-                if small:
-                    entries = self._sealed(block, said, now_ns)
-                else:
-                    entries = await loop.run_in_executor(self._thread, self._sealed, block, said, now_ns)
-                writing.append(asyncio.ensure_future(self._log.append(entries)))
-                if len(writing) > 1:
-                    await writing[-2]
-        finally:
-            done = await asyncio.gather(*writing, return_exceptions=True)
-        size = 0
-        for each in done:
-            if isinstance(each, BaseException):
-                raise each
-            size = max(size, each.stop)
+        size = await self._written(blocks) if blocks else self._size()
         samples = sum(map(len, blocks))
         self._count(counts, table, samples, now_ns)
-        return Pushed(samples, size or self._size())
+        return Pushed(samples, size)
+
+    def _written(self, blocks: Sequence[Block]) -> "asyncio.Future[int]":
+        """The size of the log, once all of `blocks` are on disk."""
+        ticket = _Ticket(len(blocks), asyncio.get_running_loop().create_future())
+        self._waiting.extend((block, ticket) for block in blocks)
+        if self._sealing is None:
+            self._sealing = asyncio.create_task(self._seal_all(), name="push")
+        return ticket.done
+
+    async def _seal_all(self) -> None:
+        """Seal what waits, a group at a time, and hand it to the log."""
+        loop = asyncio.get_running_loop()
+        appending: deque[asyncio.Task[range]] = deque()
+        while self._waiting:
+            blocks, tickets = self._group()
+            try:
+                now_ns = self._clock()
+                said = [body for block in blocks for body in self._judged(block)]
+                seal_them = partial(self._sealed, blocks, said, now_ns)
+                few = sum(map(len, blocks)) < _FEW
+                entries = seal_them() if few else await loop.run_in_executor(self._thread, seal_them)
+            except Exception as error:  # noqa: BLE001 - told to everyone whose samples these are
+                for ticket in tickets:
+                    ticket.fail(error)
+                continue
+            task = asyncio.create_task(self._log.append(entries))
+            for ticket in tickets:
+                task.add_done_callback(ticket.count)
+            appending.append(task)
+            if len(appending) > _ON_THEIR_WAY:
+                await asyncio.wait([appending.popleft()])
+        self._sealing = None
+
+    def _group(self) -> tuple[list[Block], list[_Ticket]]:
+        """The next blocks that can share an entry, and whose they are."""
+        block, ticket = self._waiting.popleft()
+        blocks, tickets, rows = [block], [ticket], len(block)
+        while self._waiting:
+            following, ticket = self._waiting[0]
+            rows += len(following)
+            if following.names is not block.names or rows > _ROWS_PER_ENTRY:
+                break
+            self._waiting.popleft()
+            blocks.append(following)
+            tickets.append(ticket)
+        return blocks, tickets
+
+    def _judged(self, block: Block) -> list[bytes]:
+        return [] if self._checks is None else list(quality_bodies(self._checks.judge(block)))
 
     def _check(self, names: tuple[str, ...]) -> None:
         epoch = getattr(self._known, "epoch", None)
         if epoch is None or epoch != self._epoch or len(self._sound) > _REMEMBERED:
             self._epoch = epoch
-            self._sound, self._sound_together = set(), set()
-        if names in self._sound_together:
+            self._sound, self._sound_together = set(), {}
+        if id(names) in self._sound_together:
             return
         wrong: list[str] = []
         for name in sorted(set(names) - self._sound):
@@ -195,10 +258,10 @@ class Pushes:
             more = f"; and {len(wrong) - _NAMED} more series" if len(wrong) > _NAMED else ""
             raise Invalid(f"nothing was taken: {'; '.join(wrong[:_NAMED])}{more}")
         if len(self._sound_together) < _TOGETHER:
-            self._sound_together.add(names)
+            self._sound_together[id(names)] = names
 
-    def _sealed(self, block: Block, said: Sequence[bytes], at_ns: int) -> list[Entry]:
-        body = to_arrow(block)
+    def _sealed(self, blocks: Sequence[Block], said: Sequence[bytes], at_ns: int) -> list[Entry]:
+        body = joined_to_arrow(blocks)
         entries = [seal(self._signer, kind="measured", subject=self._subject, body=body, media=MEDIA_TYPE, at_ns=at_ns)]
         entries += [seal(self._signer, kind="quality", subject=self._quality, body=b, at_ns=at_ns) for b in said]
         return entries
@@ -224,19 +287,7 @@ class Pushes:
         return self._log.size
 
 
-def _read(table: Table, now_ns: int, met: Met) -> list[Block]:
+def _read(table: Table, now_ns: int) -> list[Block]:
     if table.kind == "json":
         return blocks_of_json(bytes(table.data), now_ns)
-    return list(_used(blocks_of_arrow(table.data, table.twin, met)))
-
-
-def _used(blocks: Sequence[Block]) -> Iterator[Block]:
-    """The blocks with those names only that have a row: a dictionary may hold more than its batch uses."""
-    for block in blocks:
-        there = np.bincount(block.series, minlength=len(block.names)) > 0
-        if there.all():
-            yield block
-        else:
-            renumber = np.cumsum(there, dtype=np.int32) - 1
-            names = tuple(block.names[k] for k in np.flatnonzero(there).tolist())
-            yield Block(names, renumber[block.series].astype(np.int32), block.at_ns, block.value, block.std)
+    return blocks_of_arrow(table.data, table.twin)

@@ -4,13 +4,12 @@
     wide    time, R80711.power, R80711.windSpeed, …                one column a series; with `twin` given, a property
 
 Text columns may be dictionaries, which is far quicker. `time` (or `at`, as our own blocks call it) is an Arrow
-timestamp of any unit; without a zone it is UTC. A null or NaN is "no value now", and an infinity is refused. Batches
-become blocks of some hundred thousand rows, whatever the sender's batches are, so that one signature covers many.
+timestamp of any unit; without a zone it is UTC. A null or NaN is "no value now", and an infinity is refused.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false, reportUnknownLambdaType=false
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -20,14 +19,13 @@ from ectype.errors import Invalid
 from ectype.ids import series_id
 from ectype.sources.readings import instant, number, series_of
 from ectype.values.block import Block, Float64s, Int32s, Int64s
-from ectype.values.columns import numpy_column
+from ectype.values.columns import numpy_column, shared, texts_of
 
-ROWS_PER_BLOCK = 100_000
+ROWS_PER_BLOCK = 10_000  # smaller batches are put together
 _MOST_COLUMNS = 4096
 _NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1000, "ns": 1}
 _DENSE = 1 << 20  # pairs of twin and property up to which they are counted and not sorted
 _TIMES = ("time", "at")
-Met = dict[str, tuple[Any, tuple[str, ...]]]
 _EXAMPLE = "send series (or twin and property), time and value, or time and one column a series"
 
 
@@ -63,19 +61,15 @@ def blocks_of_json(data: bytes, now_ns: int) -> list[Block]:
     return [Block.of(found)] if found else []
 
 
-def blocks_of_arrow(
-    data: bytes | bytearray | memoryview, twin: str | None = None, met: Met | None = None
-) -> list[Block]:
-    """The samples of an Arrow IPC stream. twin: whose properties the columns of a wide table are.
-
-    met: the dictionaries that the last tables had; the next mostly has the same, and its texts need not be read again.
+def blocks_of_arrow(data: bytes | bytearray | memoryview, twin: str | None = None) -> list[Block]:
+    """An Arrow IPC stream, long or wide, as blocks. twin: whose the columns of a wide table are.
 
     The blocks look into `data`, which must not change. Raises Invalid for all of it if any of it is not right.
     """
     try:
         with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
-            read = _reader_of(reader.schema, twin, {} if met is None else met)
-            return list(_gathered(read(batch) for batch in _valid(reader)))
+            read = _reader_of(reader.schema, twin)
+            return list(_used(list(_gathered(read(batch) for batch in _valid(reader)))))
     except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise Invalid(f"this is not an Arrow IPC stream of samples: {error}") from error
 
@@ -86,7 +80,7 @@ def _valid(reader: pa.RecordBatchStreamReader) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _reader_of(schema: pa.Schema, twin: str | None, met: Met):
+def _reader_of(schema: pa.Schema, twin: str | None):
     """What makes a block of a batch with these columns."""
     names = cast("list[str]", schema.names)
     if len(set(names)) != len(names) or len(names) > _MOST_COLUMNS:
@@ -101,32 +95,32 @@ def _reader_of(schema: pa.Schema, twin: str | None, met: Met):
         named = [name for name in names if name not in (time, "value", "std")]
         if named != ["series"] and sorted(named) != ["property", "twin"]:
             raise Invalid(f"a table with 'value' has series, or twin and property, beside it, not {_some(named)}")
-        return lambda batch: _long(batch, time, met)
+        return lambda batch: _long(batch, time)
     rest = [name for name in names if name != time]
-    series = [name if twin is None else series_id(twin, name) for name in rest]
+    series = shared(tuple(name if twin is None else series_id(twin, name) for name in rest))
     if not rest:
         raise Invalid(f"there is nothing beside '{time}'; {_EXAMPLE}")
     return lambda batch: _wide(batch, time, rest, series)
 
 
-def _long(batch: pa.RecordBatch, time: str, met: Met) -> Block:
+def _long(batch: pa.RecordBatch, time: str) -> Block:
     at_ns = _instants(batch.column(time), time)
     value = _numbers(batch.column("value"), "value")
     if "series" in batch.schema.names:
-        names, which = _texts(batch.column("series"), "series", met)
+        names, which = _texts(batch.column("series"), "series")
     else:
-        twins, of_twin = _texts(batch.column("twin"), "twin", met)
-        properties, of_property = _texts(batch.column("property"), "property", met)
+        twins, of_twin = _texts(batch.column("twin"), "twin")
+        properties, of_property = _texts(batch.column("property"), "property")
         names, which = _pairs(twins, of_twin, properties, of_property)
     std = _numbers(batch.column("std"), "std") if "std" in batch.schema.names else None
     return _known_only(names, which, at_ns, value, std)
 
 
-def _wide(batch: pa.RecordBatch, time: str, columns: Sequence[str], series: Sequence[str]) -> Block:
+def _wide(batch: pa.RecordBatch, time: str, columns: Sequence[str], series: tuple[str, ...]) -> Block:
     at_ns = _instants(batch.column(time), time)
     value = np.concatenate([_numbers(batch.column(name), name) for name in columns])
     which = np.repeat(np.arange(len(series), dtype=np.int32), len(at_ns))
-    return _known_only(tuple(series), which, np.tile(at_ns, len(series)), value, None)
+    return _known_only(series, which, np.tile(at_ns, len(series)), value, None)
 
 
 def _known_only(names: tuple[str, ...], which: Int32s, at_ns: Int64s, value: Float64s, std: Float64s | None) -> Block:
@@ -142,8 +136,8 @@ def _known_only(names: tuple[str, ...], which: Int32s, at_ns: Int64s, value: Flo
     return Block(names, which, at_ns, value, std)
 
 
-def _texts(column: pa.Array, name: str, met: Met) -> tuple[tuple[str, ...], Int32s]:
-    """The distinct texts, and which of them each row has. met: the dictionary that each column had last."""
+def _texts(column: pa.Array, name: str) -> tuple[tuple[str, ...], Int32s]:
+    """The distinct texts, and which of them each row has."""
     kind = column.type
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
     if not (pa.types.is_string(inner) or pa.types.is_large_string(inner)):
@@ -153,10 +147,7 @@ def _texts(column: pa.Array, name: str, met: Met) -> tuple[tuple[str, ...], Int3
     if column.null_count or encoded.dictionary.null_count:
         raise Invalid(f"'{name}' is null in {column.null_count} rows; every value is of some series")
     which = numpy_column(indices if indices.type == pa.int32() else indices.cast(pa.int32()), np.int32)
-    before = met.get(name)
-    if before is None or not before[0].equals(encoded.dictionary):
-        before = met[name] = encoded.dictionary, tuple(encoded.dictionary.to_pylist())
-    return before[1], which
+    return texts_of(encoded.dictionary), which
 
 
 def _pairs(
@@ -173,7 +164,7 @@ def _pairs(
         used, inverse = np.unique(code, return_inverse=True)
         which = inverse.astype(np.int32)
     width = max(len(properties), 1)
-    return tuple(series_of(twins[c // width], properties[c % width]) for c in used.tolist()), which
+    return shared(tuple(series_of(twins[c // width], properties[c % width]) for c in used.tolist())), which
 
 
 def _instants(column: pa.Array, name: str) -> Int64s:
@@ -201,31 +192,34 @@ def _numbers(column: pa.Array, name: str) -> Float64s:
 
 
 def _gathered(blocks: Iterator[Block]) -> Iterator[Block]:
-    """The same samples in fewer blocks."""
+    """The same samples, those of small batches in fewer blocks."""
     held: list[Block] = []
     rows = 0
     for block in blocks:
         if rows and rows + len(block) > ROWS_PER_BLOCK:
-            yield _joined(held)
+            yield Block.concat(held)
             held, rows = [], 0
         if len(block):
             held.append(block)
             rows += len(block)
     if held:
-        yield _joined(held)
+        yield Block.concat(held)
 
 
-def _joined(blocks: Sequence[Block]) -> Block:
-    """One block of all. Batches of a stream mostly share their dictionary: then no row is numbered anew."""
-    names = blocks[0].names
-    if any(block.names is not names or block.std is not None for block in blocks):
-        return Block.concat(blocks)
-    return Block(
-        names,
-        np.concatenate([block.series for block in blocks]),
-        np.concatenate([block.at_ns for block in blocks]),
-        np.concatenate([block.value for block in blocks]),
-    )
+def _used(blocks: Sequence[Block]) -> Iterator[Block]:
+    """The blocks with those names only that have a row: a dictionary may hold more than its batches use."""
+    of = {id(block.names): block.names for block in blocks}
+    used = {key: np.zeros(len(names), np.bool_) for key, names in of.items()}
+    for block in blocks:
+        used[id(block.names)][block.series] = True
+    left: dict[int, tuple[tuple[str, ...], Int32s]] = {}
+    for key, there in used.items():
+        if not there.all():
+            names = shared(tuple(of[key][k] for k in np.flatnonzero(there).tolist()))
+            left[key] = names, np.cumsum(there, dtype=np.int32) - np.int32(1)
+    for block in blocks:
+        kept = left.get(id(block.names))
+        yield block if kept is None else Block(kept[0], kept[1][block.series], block.at_ns, block.value, block.std)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -36,6 +36,7 @@ HEAD_SIZE = 28
 _HEAD = struct.Struct(">4sIQIII")
 _CRC = struct.Struct(">I")
 _NO_SALT = bytes(SALT)
+_LARGE = 64 << 10
 
 
 @final
@@ -82,20 +83,39 @@ class Head:
 
 def encode(first: int, entries: Sequence[Entry]) -> bytes:
     """The bytes of a frame: about half a microsecond an entry."""
+    return b"".join(pieces(first, entries))
+
+
+def pieces(first: int, entries: Sequence[Entry]) -> list[bytes]:
+    """The bytes of a frame, in one piece or several that follow each other; the first begins with the whole head.
+
+    A large body is a piece of its own, and not copied.
+    """
     count = len(entries)
     headers = [entry.header for entry in entries]
     bodies = [entry.body for entry in entries]
-    payload = b"".join(
-        (
-            struct.pack(f">{count}H", *map(len, headers)),
-            struct.pack(f">{count}I", *[ERASED if body is None else len(body) for body in bodies]),
-            *headers,
-            *[entry.salt or _NO_SALT for entry in entries],
-            *[body or b"" for body in bodies],
-        )
-    )
-    head = _HEAD.pack(MAGIC, len(payload), first, count, crc32(payload), 0)[:24]
-    return b"".join((head, _CRC.pack(crc32(head)), payload))
+    small = [
+        struct.pack(f">{count}H", *map(len, headers)),
+        struct.pack(f">{count}I", *[ERASED if body is None else len(body) for body in bodies]),
+        *headers,
+        *[entry.salt or _NO_SALT for entry in entries],
+    ]
+    payload: list[bytes] = []
+    if max(map(len, filter(None, bodies)), default=0) >= _LARGE:
+        for body in bodies:
+            if body is not None and len(body) >= _LARGE:
+                payload += [b"".join(small), body]
+                small = []
+            else:
+                small.append(body or b"")
+    else:
+        small += [body or b"" for body in bodies]
+    payload.append(b"".join(small))
+    crc = 0
+    for piece in payload:
+        crc = crc32(piece, crc)
+    head = _HEAD.pack(MAGIC, sum(map(len, payload)), first, count, crc, 0)[:24]
+    return [b"".join((head, _CRC.pack(crc32(head)), payload[0])), *payload[1:]]
 
 
 def size_of(entries: Sequence[Entry]) -> int:

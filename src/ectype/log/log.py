@@ -21,7 +21,7 @@ from typing import final
 from ectype.clock import Clock, system_clock
 from ectype.errors import Conflict, Damaged, EctypeError, Invalid, Unavailable
 from ectype.log.entry import Entry
-from ectype.log.frame import Frame, encode, size_of
+from ectype.log.frame import Frame, pieces, size_of
 from ectype.log.state import CHECKPOINT, SNAPSHOT, State
 from ectype.log.stores.base import Stopped, Store
 from ectype.trust.checkpoint import Checkpoint, VerifierKey
@@ -90,7 +90,7 @@ class Log:
         self._timer: asyncio.TimerHandle | None = None
         self._keeping: asyncio.Future[None] | None = None
         self._keeper = ThreadPoolExecutor(1, "ectype-log-keeper")
-        self._jobs: SimpleQueue[tuple[_Group, int, bytes | None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[_Group, int, list[bytes] | None] | None] = SimpleQueue()
         self._writer = Thread(target=self._write, name="ectype-log-writer", daemon=True)
         self._writer.start()
 
@@ -287,7 +287,7 @@ class Log:
         self._writing = True
         # A large group is encoded in the writer's thread: several milliseconds, most of them outside the GIL.
         large = group.size > _LARGE_GROUP
-        self._jobs.put((group, group.first, None if large else encode(group.first, group.entries)))
+        self._jobs.put((group, group.first, None if large else pieces(group.first, group.entries)))
         # In the next turn of the loop, so that the writer gets the interpreter first and both work at once.
         self._loop.call_soon(group.leaves)
 
@@ -297,7 +297,7 @@ class Log:
             group, first, data = job
             error: BaseException | None = None
             try:
-                self._store.append(first, encode(first, group.entries) if data is None else data)
+                self._store.append(first, *(pieces(first, group.entries) if data is None else data))
             except BaseException as failure:  # noqa: BLE001 - handed to the loop, which decides
                 error = failure
             with suppress(RuntimeError):  # the loop has been closed: nobody is left to tell

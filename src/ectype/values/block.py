@@ -68,6 +68,13 @@ class Block:
         """One block with the rows of all, in order."""
         if len(blocks) == 1:
             return blocks[0]
+        if blocks and all(block.names is blocks[0].names and block.std is None for block in blocks):
+            return cls(  # no row is numbered anew
+                blocks[0].names,
+                np.concatenate([block.series for block in blocks]),
+                np.concatenate([block.at_ns for block in blocks]),
+                np.concatenate([block.value for block in blocks]),
+            )
         index: dict[str, int] = {}
         which: list[Int32s] = []
         for block in blocks:

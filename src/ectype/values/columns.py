@@ -6,6 +6,7 @@ at its first sample, and `cast` loads Arrow's compute library. A column of plain
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownParameterType=false
 
+from collections import deque
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 _Number = TypeVar("_Number", np.int32, np.int64, np.float64)
+_read: deque[tuple[pa.Array, tuple[str, ...]]] = deque(maxlen=8)
 
 
 def arrow_column(values: NDArray[Any], type_: pa.DataType, dtype: type[np.generic]) -> pa.Array:
@@ -43,6 +45,24 @@ def _arrow_texts(texts: list[str] | tuple[str, ...]) -> pa.Array:
     encoded = [text.encode() for text in texts]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.Array.from_buffers(pa.utf8(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
+
+
+@lru_cache(maxsize=64)
+def shared(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The same tuple for equal `texts`, so that who has two blocks sees at once that they name the same series."""
+    return texts
+
+
+def texts_of(column: pa.Array) -> tuple[str, ...]:
+    """The texts of a column of utf8 without nulls. What was read lately is the same tuple again: blocks mostly name
+    the same series, and a thousand texts take as long as ten thousand samples.
+    """
+    for known, texts in tuple(_read):
+        if known.equals(column):
+            return texts
+    texts = shared(tuple(str(text) for text in column.to_pylist()))
+    _read.append((arrow_texts(texts), texts))  # not `column`, which would hold on to all that lies beside it
+    return texts
 
 
 def numpy_column(column: "pa.Array | pa.ChunkedArray", dtype: type[_Number]) -> NDArray[_Number]:

@@ -63,8 +63,10 @@ class Store(Protocol):
         """How many closed parts (segments) it has: when this grows, the log takes a checkpoint and a snapshot."""
         ...
 
-    def append(self, first: int, frame: bytes) -> None:
-        """Keep `frame`, whose first entry has index `first`; it is durable when this returns.
+    def append(self, first: int, *frame: bytes) -> None:
+        """Keep a frame whose first entry has index `first`; it is durable when this returns.
+
+        frame: its bytes, in one piece or several (`frame.pieces`), of which the first holds the whole head.
 
         All or nothing, also after a crash. Raises Conflict if `first` is not the head (somebody else appended),
         Unavailable if it cannot now and nothing changed (the disk is full: the same call may work later), and

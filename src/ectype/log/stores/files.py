@@ -136,27 +136,30 @@ class FilesStore:
         """See Store."""
         return self._active.next
 
-    def append(self, first: int, frame: bytes) -> None:
+    def append(self, first: int, *frame: bytes) -> None:
         """See Store."""
         if self._broken:
             raise Stopped(self._broken)
         if first != self._active.next:
             raise Conflict(f"the log has {self._active.next} entries, so a frame cannot begin at {first}")
-        head = decode_head(frame)
-        if head is None or head.size != len(frame) or head.first != first:
+        size = sum(map(len, frame))
+        head = decode_head(frame[0]) if frame else None
+        if head is None or head.size != size or head.first != first:
             raise Invalid("these bytes are no frame")
         if not self._writable:
             raise Refused("this log was opened for reading")
-        self._make_ready(len(frame))
+        self._make_ready(size)
         end = self._active.end
         try:
-            if end + len(frame) > self._room:
-                self._reserve(end, len(frame))
-            disk.write_at(self._fd, frame, end)
+            if end + size > self._room:
+                self._reserve(end, size)
+            for piece in frame:
+                disk.write_at(self._fd, piece, end)
+                end += len(piece)
         except OSError as error:
             self._cut_back(error)
         self._sync(self._fd)
-        self._active.add(head.next, len(frame))
+        self._active.add(head.next, size)
 
     def read(self, start: int) -> Iterator[Frame]:
         """See Store."""

@@ -46,14 +46,15 @@ class MemoryStore:
         self._frames: list[bytes] = []
         self._head = 0
 
-    def append(self, first: int, frame: bytes) -> None:
+    def append(self, first: int, *frame: bytes) -> None:
         """See Store."""
+        data = b"".join(frame)
         if first != self._head:
             raise Conflict(f"the log has {self._head} entries, so a frame cannot begin at {first}")
-        head = decode_head(frame)
-        if head is None or head.size != len(frame) or head.first != first:
+        head = decode_head(data)
+        if head is None or head.size != len(data) or head.first != first:
             raise Invalid("these bytes are no frame")
-        self._frames.append(frame)
+        self._frames.append(data)
         self._firsts.append(first)
         self._head = head.next
 
