@@ -49,7 +49,7 @@ class Table:
     of its tables this is, counted up, so that one that comes twice is taken once.
     """
 
-    data: bytes | bytearray | memoryview
+    data: bytes
     kind: Literal["arrow", "json"]
     twin: str | None = None
     source: str = ""
@@ -289,5 +289,5 @@ class Pushes:
 
 def _read(table: Table, now_ns: int) -> list[Block]:
     if table.kind == "json":
-        return blocks_of_json(bytes(table.data), now_ns)
+        return blocks_of_json(table.data, now_ns)
     return blocks_of_arrow(table.data, table.twin)

@@ -91,7 +91,7 @@ class View:
 
     async def push(
         self,
-        data: bytes | bytearray,
+        data: bytes,
         kind: Literal["arrow", "json"],
         twin: str | None = None,
         source: str = "",

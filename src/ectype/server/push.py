@@ -46,7 +46,7 @@ class _Bodies:
         if sequence is not None and not source:
             raise Invalid("'sequence' counts the tables of one source; add source=NAME")
         held = 0
-        body = bytearray()
+        chunks: list[bytes] = []
         try:
             async for chunk in request.stream():
                 self._bytes += len(chunk)
@@ -55,7 +55,10 @@ class _Bodies:
                     raise TooLarge(f"a table may have {MOST_BYTES} bytes (64 MiB); send it as several")
                 if self._bytes > _MOST_TOGETHER:
                     raise Unavailable("more tables are on their way than the disk takes; send this one again")
-                body += chunk
+                if chunk:
+                    chunks.append(chunk)
+            body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            chunks.clear()
             pushed = await view.push(body, kind, query.text("twin", 256), source, sequence)
         finally:
             self._bytes -= held
