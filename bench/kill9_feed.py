@@ -32,7 +32,7 @@ from websockets.sync.client import connect
 from ectype.log.verify import verify_space
 from push_arrow import prepare  # the same 100 twins of ten series
 
-RATE, ROWS, SENDERS, SUBSCRIBERS = 20_000, 200, 4, 20
+RATE, ROWS, SENDERS, SUBSCRIBERS = 20_000, 400, 4, 20
 
 
 class _Block(msgspec.Struct):
@@ -81,6 +81,7 @@ class Senders:
     def __init__(self, port: int) -> None:
         self.acknowledged: list[tuple[int, int]] = []
         self.stop = threading.Event()
+        self.wrong = ""
         self._port, self._value, self._turn = port, 0, threading.Lock()
         self._threads = [threading.Thread(target=self._send, args=(k,), daemon=True) for k in range(SENDERS)]
         for thread in self._threads:
@@ -102,14 +103,15 @@ class Senders:
                     with self._turn:
                         first, self._value = self._value, self._value + ROWS
                     rows = [
-                        {"twin": twin, "property": name, "value": float(v), "t": 1_393_675_200_000 + v}
+                        {"twin": twin, "property": name, "value": float(v), "t": 1_393_675_200 + v / 1000}
                         for v, (twin, name) in zip(range(first, first + ROWS), names * (ROWS // 10), strict=True)
                     ]
                     body = msgspec.json.encode(rows)
                     peer.request("POST", "/api/push", body, {"Content-Type": "application/json"})
                     answer = peer.getresponse()
                     if answer.status != 200:
-                        raise SystemExit(f"{answer.status}: {answer.read()[:300]!r}")
+                        self.wrong = f"{answer.status}: {answer.read()[:300]!r}"
+                        return
                     answer.read()
                     with self._turn:
                         self.acknowledged.append((first, first + ROWS))
@@ -142,6 +144,8 @@ def main(kills: int, seed: int, max_s: float) -> None:
         for number in range(kills):
             before, since = len(senders.acknowledged), time.monotonic()
             while len(senders.acknowledged) == before:
+                if senders.wrong:
+                    raise SystemExit(senders.wrong)
                 time.sleep(0.005)
             time.sleep(chance.uniform(0.0, max_s))
             node.kill()
