@@ -211,7 +211,7 @@ def _used(blocks: Sequence[Block]) -> Iterator[Block]:
     of = {id(block.names): block.names for block in blocks}
     used = {key: np.zeros(len(names), np.bool_) for key, names in of.items()}
     for block in blocks:
-        used[id(block.names)][block.series] = True
+        used[id(block.names)] |= np.bincount(block.series, minlength=len(block.names)) > 0
     left: dict[int, tuple[tuple[str, ...], Int32s]] = {}
     for key, there in used.items():
         if not there.all():
