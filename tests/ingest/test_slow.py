@@ -43,11 +43,11 @@ class Disk:
         self.full = False
         real = FilesStore.append
 
-        def append(store: FilesStore, first: int, frame: bytes) -> None:
+        def append(store: FilesStore, first: int, *frame: bytes) -> None:
             self.go.wait(60)
             if self.full:
                 raise Unavailable("the disk is full: no space left on device")
-            real(store, first, frame)
+            real(store, first, *frame)
 
         monkeypatch.setattr(FilesStore, "append", append)
 

@@ -39,10 +39,10 @@ class HeldStore:
         self.gate = threading.Semaphore(0)
         self.frames: list[int] = []
 
-    def append(self, first: int, frame: bytes) -> None:
+    def append(self, first: int, *frame: bytes) -> None:
         self.gate.acquire()
         before = self.inner.head()
-        self.inner.append(first, frame)
+        self.inner.append(first, *frame)
         self.frames.append(self.inner.head() - before)
 
     def read(self, start: int) -> Iterator[Frame]:
