@@ -22,7 +22,6 @@ from ectype.estimate.maths import cos, sin
 from ectype.estimate.methods import methods_of
 from ectype.estimate.models.wind_turbine import WindTurbine
 from ectype.estimate.trace import trace
-from ectype.estimate.window import Window, fold
 
 from .behaviours import Cart, CascadedTanks, Everything, TanksEkf, constants_of
 
@@ -202,32 +201,6 @@ def test_a_run_of_events_may_be_cut_anywhere(seed, cut):
     rest, second = kernel.fold(half, c, events[cut:], active[cut:])
     assert np.array_equal(whole, rest)
     assert np.array_equal(out, np.concatenate([first, second]))
-
-
-@given(st.permutations(range(8)), st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
-def test_late_events_within_the_window_give_the_in_order_belief_bit_for_bit(order, seed):
-    events, _ = random_events(TANKS, 8, 1, seed)
-    kernel, c = PlainKernel(TANKS), constants_of(TANKS, 1)
-
-    def run(sequence):
-        window = Window(TANKS.initial(1))
-        for k in sequence:
-            window = fold(TANKS, kernel, c, window, events[k, :, 0])
-        return window
-
-    assert np.array_equal(run(order).belief, run(range(8)).belief)
-    assert run(order).refused == 0
-
-
-def test_what_is_older_than_the_window_is_refused_not_misplaced():
-    events, _ = random_events(TANKS, 8, 1, 5)
-    window = Window(TANKS.initial(1))
-    for k in (1, 2, 3, 4, 5, 6, 7):
-        window = fold(TANKS, PlainKernel(TANKS), constants_of(TANKS, 1), window, events[k, :, 0], depth=3)
-    after = fold(TANKS, PlainKernel(TANKS), constants_of(TANKS, 1), window, events[0, :, 0], depth=3)
-    assert after.refused == 1
-    assert np.array_equal(after.belief, window.belief)
 
 
 def test_a_reading_whose_input_is_too_old_is_not_assimilated():

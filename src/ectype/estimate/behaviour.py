@@ -22,6 +22,7 @@ q where it is not constant, in its unit per sqrt(s)) and `usable(self, t)` (a
 condition per sensor: where it is false, the reading is not assimilated), `conserved(self, t)` (checked against
 `derivative` when the class is made), `outputs(self, t)` (what other components may take in) and `health(self, t)`
 (derived numbers, computed on what `bind` gives).
+What the twin's type calls otherwise is named with `property=`: `Sensor("m/s", sigma=…, property="windSpeed")`.
 Units are checked where they are declared, and through what the methods return (`dimensions.py`).
 """
 
@@ -82,13 +83,18 @@ class _Declared:
     name: str = ""
     owner: str = ""
 
-    def __init__(self, unit_text: str) -> None:
-        self.unit = unit_text
+    def __init__(self, unit_text: str, property_: str | None = None) -> None:
+        self.unit, self._property = unit_text, property_
         caller = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]  whoever wrote State(…), for messages
         self.line = f"{Path(caller.f_code.co_filename).name}, line {caller.f_lineno}"
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name, self.owner = name, owner.__name__
+
+    @property
+    def property(self) -> str:
+        """What the twin's type calls it."""
+        return self.name if self._property is None else self._property
 
     def check(self, what: str) -> None:
         """Parse the declared texts; raises Invalid with the attribute's name."""
@@ -118,8 +124,9 @@ class State(_Declared):
         q: str,
         low: float = -math.inf,
         high: float = math.inf,
+        property: str | None = None,
     ) -> None:
-        super().__init__(unit)
+        super().__init__(unit, property)
         self.init, self.q_text, self.low, self.high = init, q, low, high
         self.q = 0.0
 
@@ -147,8 +154,9 @@ class Parameter(_Declared):
         drift: str | None = None,
         low: float = -math.inf,
         high: float = math.inf,
+        property: str | None = None,
     ) -> None:
-        super().__init__(unit)
+        super().__init__(unit, property)
         self.fixed, self.prior, self.drift_text = fixed, prior, drift
         self.low = 0.0 if isinstance(prior, LogNormal) and low == -math.inf else low
         self.high = high
@@ -186,9 +194,16 @@ class Input(_Declared):
     kind = "input"
 
     def __init__(
-        self, unit: str, *, max_age: str, hold: str = "zoh", default: float | None = None, along: str | None = None
+        self,
+        unit: str,
+        *,
+        max_age: str,
+        hold: str = "zoh",
+        default: float | None = None,
+        along: str | None = None,
+        property: str | None = None,
     ) -> None:
-        super().__init__(unit)
+        super().__init__(unit, property)
         self.max_age_text, self.hold, self.default, self.along = max_age, hold, default, along
         self.max_age_s = 0.0
 
@@ -209,8 +224,8 @@ class Mode(_Declared):
 
     kind = "input"
 
-    def __init__(self, *names: str, max_age: str, default: str | None = None) -> None:
-        super().__init__("1")
+    def __init__(self, *names: str, max_age: str, default: str | None = None, property: str | None = None) -> None:
+        super().__init__("1", property)
         self.names, self.max_age_text, self.default_name = names, max_age, default
         self.default: float | None = None
         self.max_age_s = 0.0
@@ -248,21 +263,34 @@ class InMode:
 @final
 class Sensor(_Declared):
     """Something measured and compared with `observe`. sigma: its standard deviation; a reading more than
-    `gate` predicted standard deviations away is not assimilated (its NIS is still reported).
+    `gate` predicted standard deviations away is not assimilated (its NIS is still reported). delay: how old what it
+    tells is: a reading stamped t speaks of the states at t - delay.
     """
 
     kind = "sensor"
 
-    def __init__(self, unit: str, *, sigma: str, gate: float = math.inf) -> None:
-        super().__init__(unit)
-        self.sigma_text, self.gate = sigma, gate
-        self.sigma = 0.0
+    def __init__(
+        self,
+        unit: str,
+        *,
+        sigma: str,
+        gate: float = math.inf,
+        delay: str | None = None,
+        property: str | None = None,
+    ) -> None:
+        super().__init__(unit, property)
+        self.sigma_text, self.gate, self.delay_text = sigma, gate, delay
+        self.sigma = self.delay_s = 0.0
 
     def check(self, what: str) -> None:
-        """sigma is in the sensor's dimension and positive."""
+        """sigma is in the sensor's dimension and positive; delay is a time, and not negative."""
         self.sigma = quantity(self.sigma_text, self.unit, f"{what} sigma")
         if not (self.sigma > 0 and self.gate > 0):
             raise Invalid(f"{what}: sigma and gate must be positive")
+        if self.delay_text is not None:
+            self.delay_s = quantity(self.delay_text, "s", f"{what} delay")
+        if not self.delay_s >= 0:
+            raise Invalid(f"{what}: delay='{self.delay_text}' speaks of the future; write a time of zero or more")
 
 
 @final

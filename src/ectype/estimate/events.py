@@ -63,6 +63,7 @@ class Events:
 
 def pack(graph: Shape, carry: Carry, at_ns: Int64s, values: Mapping[str, Float64s]) -> tuple[Events, Carry]:
     """Events of ticks at_ns [k] (rising, all after the carry's) from readings: name -> [k, n], NaN where none came.
+    Where each twin has instants of its own at_ns is [k, n].
 
     A twin takes part in a tick when any of its sensors or inputs came. A reading is present unless it is missing or
     an input that its prediction needs has no value young enough (and no default).
@@ -70,7 +71,7 @@ def pack(graph: Shape, carry: Carry, at_ns: Int64s, values: Mapping[str, Float64
     layout = graph.layout
     k, n = len(at_ns), len(carry.last_ns)
     nothing = np.full((k, n), np.nan)
-    at = np.broadcast_to(at_ns[:, None], (k, n))
+    at = at_ns if at_ns.ndim == 2 else np.broadcast_to(at_ns[:, None], (k, n))
     came = np.zeros((k, n), bool)
     for declared in (*layout.inputs, *layout.sensors):
         came |= np.isfinite(values.get(declared.name, nothing))
