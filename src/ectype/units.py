@@ -154,3 +154,27 @@ class _Parser:
         if word == "kg":
             return 1.0, _d(kg=1)
         raise Invalid(f"unit '{self.text}': '{word}' is not a unit known here ({', '.join(sorted(_TABLE))})")
+
+
+_WORDS = """
+metre=m centimetre=cm millimetre=mm micrometre=um nanometre=nm kilometre=km second=s minute=min
+hour=h day=day gram=g kilogram=kg tonne=t litre=L cubicMetre=m^3 cubicCentimetre=cm^3
+squareMetre=m^2 squareCentimetre=cm^2 newton=N pascal=Pa kilopascal=kPa bar=bar millibar=mbar
+joule=J kilojoule=kJ kilowattHour=kWh watt=W milliwatt=mW kilowatt=kW megawatt=MW volt=V
+millivolt=mV kilovolt=kV ampere=A milliampere=mA ohm=Ohm hertz=Hz kelvin=K degreeCelsius=degC
+radian=rad degreeOfArc=deg unity=1 percent=%
+"""
+_DTDL = {name: text for name, _, text in (pair.partition("=") for pair in _WORDS.split())}
+
+
+def from_dtdl(name: str) -> str | None:
+    """What DTDL calls `metrePerSecond`, as `unit` reads it: `m/s`. None for a name that has no counterpart here."""
+    parts = [_DTDL.get(word[:1].lower() + word[1:]) for word in name.split("Per")]
+    if any(part is None for part in parts):
+        return None
+    text = "/".join(f"({part})" if part and "/" in part else str(part) for part in parts)
+    try:
+        unit(text)
+    except Invalid:
+        return None
+    return text

@@ -1,4 +1,4 @@
-"""Twins followed live: whatever the order and the blocks in which rows come, what is believed is that of rows in order."""
+"""Twins followed live: in whatever order and blocks rows come, what is believed is that of rows in order."""
 
 from itertools import pairwise
 

@@ -59,7 +59,7 @@ class Step:
     """What was folded, of the twins that had something new: columns [m] among the twins followed.
 
     at_ns [k, m], events [k, event_size, m], out [k, output_size, m]: each event, and the filter's record of it, down to
-    where active [k, m] ends. before [belief_size, m]: the belief before the first. replayed [m]: so many events had been
+    where active [k, m] ends. before [belief_size, m]: the belief before the first. replayed [m]: so many had been
     folded before: what was said of that twin from at_ns[0] on is replaced. late: rows that were too old. states: each
     companion's state [k, size, m] after each event.
     """
@@ -95,7 +95,7 @@ class Following:
     ) -> None:
         self.graph = graph = trace(behaviour)
         self.kernel = SwappingKernel(graph, cache_dir)
-        self.twins = tuple(twins)
+        self.twins: tuple[str, ...] = tuple(twins)
         self.constants = constants
         self._companions = tuple(companions)
         n = len(self.twins)
@@ -125,6 +125,10 @@ class Following:
     def belief(self) -> Float64s:
         """[belief_size, n] now."""
         return self._window.now[: self.graph.belief_size]
+
+    def newest(self, column: int) -> int:
+        """The instant of that twin's last event; NEVER if it has none."""
+        return int(self._window.newest()[column])
 
     def riding(self, name: str) -> Float64s:
         """[size, n]: a companion's state now."""

@@ -43,7 +43,7 @@ class Window:
         return cls(
             np.full((depth, n), NEVER, np.int64),
             np.full((depth, names, n), np.nan),
-            np.zeros(n, np.int64),
+            np.zeros(int(n), np.int64),
             np.zeros((depth, size, n)),
             now.copy(),
             Carry.fresh(graph, n),

@@ -99,8 +99,8 @@ class Fan:
         return self.values[name]
 
 
-def draw(start: Start) -> Fan:
-    """A fan of trajectories; the same start gives the same fan."""
+def draw(start: Start, *, substeps: int = 1) -> Fan:
+    """A fan of trajectories; the same start gives the same fan. substeps: parts that each step is taken in."""
     graph = start.followed.graph
     layout, behaviour = graph.layout, graph.behaviour
     steps, inputs, draws = start.inputs.shape
@@ -108,7 +108,9 @@ def draw(start: Start) -> Fan:
     times = start.times_ns * 1e-9
     events[:, 0], events[:, 1] = times[:, None], start.every_s
     events[:, 2 : 2 + inputs] = start.inputs
-    world = simulate(behaviour, start.first, start.constants, events, np.random.default_rng([start.seed, 1]))
+    world = simulate(
+        behaviour, start.first, start.constants, events, np.random.default_rng([start.seed, 1]), substeps=substeps
+    )
     drawn = {name: world.truth[:, i] for i, name in enumerate(layout.belief_names)}
     held = {u.name: start.inputs[:, i] for i, u in enumerate(layout.inputs)}
     fixed = {p.name: start.constants[i] for i, p in enumerate(layout.constants)}

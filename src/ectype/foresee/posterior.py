@@ -1,6 +1,7 @@
 """Parameters drawn from what `ectype calibrate --out` wrote: a forecast is no surer than its twin's parameters."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,15 @@ def read_posterior(behaviour: type[Behaviour], path: Path, twin: str, draws: int
     """(constants [c] at the top, draws [c, draws]). Raises Misconfigured if the file is of another behaviour or twin,
     or holds what changes the behaviour itself (a learned part, noise factors).
     """
-    document = _document(path, twin)
+    return posterior_of(behaviour, _document(path, twin), str(path), draws)
+
+
+def posterior_of(
+    behaviour: type[Behaviour], document: Mapping[str, Any], path: str, draws: int = 1000
+) -> tuple[Float64s, Float64s]:
+    """The same of a document that came from `path`."""
+    if not {"parameters", "z", "covariance"} <= set(document):
+        raise Misconfigured(f"{path} is no calibration; write it with `ectype calibrate … --out FILE`")
     if document.get("behaviour") != behaviour.model:
         raise Misconfigured(f"{path} is of {document.get('behaviour')}, not of {behaviour.model}")
     if "learned" in document or any(name.startswith(_NOISE) for name in document["parameters"]):

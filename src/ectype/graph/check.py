@@ -9,6 +9,7 @@
     graph.clear                          nothing is left
     alarm.raised  alarm.cleared          about a twin that exists
     telemetry                            from a twin that exists, or a component of it
+    calibration.put                      of a twin that exists: its parameters, and how sure they are
     route.put  route.delete  job.put     kept as they are
 
 Other kinds mean nothing to the graph, and pass. Entries that got into a log without passing are kept out of the
@@ -408,6 +409,15 @@ def _delete_route(facts: Facts, name: str, body: JSON) -> Change:
     return DeleteRecord("route", name)
 
 
+def _put_calibration(facts: Facts, name: str, body: JSON) -> Change:
+    told = _object(body, "a calibration")
+    if facts.find_twin(name) is None:
+        raise NotFound(f"there is no twin {name[:140]!r} to be calibrated")
+    if told.get("twin") != name or not isinstance(told.get("parameters"), Mapping):
+        raise Invalid(f"this is no calibration of '{name}'; write one with `ectype calibrate … --out FILE`")
+    return PutRecord("calibration", name, told)
+
+
 def _put_job(facts: Facts, name: str, body: JSON) -> Change:
     return PutRecord("job", name, _object(body, "a job"))
 
@@ -454,6 +464,7 @@ _RULES: dict[str, Callable[[Facts, str, JSON], Change | None]] = {
     "route.put": _put_route,
     "route.delete": _delete_route,
     "job.put": _put_job,
+    "calibration.put": _put_calibration,
     "job.delete": _delete_job,
     "twin.put": _put_twin,
     "twin.patch": _patch_twin,

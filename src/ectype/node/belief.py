@@ -11,7 +11,7 @@ from ectype.log.sealed import Sealed, unseal
 from ectype.log.stores import disk
 
 _NAME = "belief"
-_VERSION = 1
+_VERSION = 2
 
 
 def save_belief(folder: Path, log: Readable, state: bytes, size: int) -> None:

@@ -20,12 +20,12 @@ from ectype.log.frame import Frame
 from ectype.log.log import Log
 from ectype.node.belief import load_belief, save_belief
 from ectype.node.fleet import FleetWatch
-from ectype.node.pipe import Advance, Advanced, Begin, Draft, Failed, Ready, TwinRecord, length_of, pack, parse_answer
+from ectype.node.pipe import Advance, Advanced, Begin, Draft, Failed, Ready, Trouble, length_of, pack, parse_answer
 from ectype.trust.keys import Signer
 from ectype.values.arrow import from_arrow_with_metadata
 
-SUBJECT = "block:estimator"
 _BATCH_BYTES = 4 << 20
+_FRAME_BYTES = 3 << 20
 _SNAPSHOT_EVERY_S = 20.0
 _logger = logging.getLogger("ectype.estimator")
 T = TypeVar("T")
@@ -35,22 +35,26 @@ T = TypeVar("T")
 class Estimator:
     """One node's estimator: a child process, and the loop that keeps it at the head of the log."""
 
-    def __init__(self, log: Log, signer: Signer, folder: Path, clock: Clock) -> None:
+    def __init__(self, log: Log, signer: Signer, folder: Path, behaviours: Path, clock: Clock) -> None:
         self._log = log
         self._signer = signer
         self._folder = folder
         self._cache = folder / "kernels"
+        self._behaviours = behaviours
         self._clock = clock
         self.child: asyncio.subprocess.Process | None = None
         self.following: tuple[str, ...] = ()
         self.through = 0
+        self.late = 0
+        self.looked = asyncio.Event()  # the child has said whom it follows, and what is wrong
+        self.troubles: dict[str, list[str]] = {}
 
     async def run(self, fleet: FleetWatch) -> None:
         """Estimate for as long as the node lives; begin again whenever the twins change or the child dies."""
         delay_s = 1.0
         while True:
             change = asyncio.ensure_future(fleet.changed())
-            work = asyncio.ensure_future(self._follow(fleet.twins()))
+            work = asyncio.ensure_future(self._follow(fleet))
             try:
                 await asyncio.wait({change, work}, return_when=asyncio.FIRST_COMPLETED)
                 if work.done() and (error := work.exception()) is not None:
@@ -67,32 +71,43 @@ class Estimator:
                 await asyncio.gather(change, work, return_exceptions=True)
                 await self._end_child()
 
-    async def _follow(self, twins: list[TwinRecord]) -> None:
+    async def _follow(self, fleet: FleetWatch) -> None:
+        twins = fleet.twins()
+        self.troubles = {}
         if not twins:
             return
         snapshot, position = load_belief(self._folder, self._log)
         reader, writer = await self._start_child()
         self._cache.mkdir(parents=True, exist_ok=True)
-        ready = await _ask(reader, writer, Begin(twins, snapshot, str(self._cache)), Ready)
+        begin = Begin(
+            twins, snapshot, str(self._cache), position, str(self._behaviours), fleet.kinds(), fleet.calibrations()
+        )
+        ready = await _ask(reader, writer, begin, Ready)
         self.following = tuple(ready.twins)
+        self._trouble(ready.troubles)
+        self.looked.set()
+        stops = {position}
         position = 0 if ready.fresh else position
         if not self.following:
             return
-        done_through = self._appended_through()
+        done = {group: self._appended_through(group) for group in ready.groups}
+        stops |= set(done.values())
         queue: asyncio.Queue[Frame] = asyncio.Queue(64)
         feeding = asyncio.ensure_future(_pump(self._log, position, queue))
         loop = asyncio.get_running_loop()
         snapshot_at = loop.time() + _SNAPSHOT_EVERY_S
         try:
             while True:
-                blocks, through = await _batch(queue, feeding, done_through)
+                blocks, through = await _batch(queue, feeding, stops)
                 if not blocks:
                     self.through = through
                     continue
                 want = loop.time() > snapshot_at
                 answer = await _ask(reader, writer, Advance(blocks, through, want), Advanced)
-                if through > done_through and answer.drafts:
-                    await self._append(answer.drafts)
+                self.late += answer.late
+                self._trouble(answer.troubles)
+                if drafts := [d for d in answer.drafts if through > done.get(d.group, 0)]:
+                    await self._append(drafts)
                 self.through = through
                 if answer.snapshot is not None:
                     save_belief(self._folder, self._log, answer.snapshot, through)
@@ -103,16 +118,24 @@ class Estimator:
 
     async def _append(self, drafts: Sequence[Draft]) -> None:
         at_ns = self._clock()
-        entries = [
-            seal(self._signer, kind=d.kind, subject=d.subject, media=d.media, body=d.body, at_ns=at_ns) for d in drafts
-        ]
-        try:
-            await self._log.append(entries, expected={SUBJECT: self._log.last(SUBJECT)})
-        except Conflict as error:
-            raise Unavailable(f"another estimator writes to this log: {error}") from error
+        for some in _frames(drafts):
+            entries = [
+                seal(self._signer, kind=d.kind, subject=d.subject, media=d.media, body=d.body, at_ns=at_ns)
+                for d in some
+            ]
+            groups = {d.group for d in some}
+            try:
+                await self._log.append(entries, expected={group: self._log.last(group) for group in groups})
+            except Conflict as error:
+                raise Unavailable(f"another estimator writes to this log: {error}") from error
 
-    def _appended_through(self) -> int:
-        last = self._log.last(SUBJECT)
+    def _trouble(self, troubles: Sequence[Trouble]) -> None:
+        for each in troubles:
+            self.troubles.setdefault(each.where, []).append(each.text)
+            _logger.warning("behaviour %s: %s", each.where, each.text)
+
+    def _appended_through(self, group: str) -> int:
+        last = self._log.last(group)
         if last is None:
             return 0
         entry: Entry = next(entry for _, entry in self._log.read(last, last + 1))
@@ -170,8 +193,23 @@ async def _pump(log: Log, position: int, queue: asyncio.Queue[Frame]) -> None:
         await queue.put(frame)
 
 
-async def _batch(queue: asyncio.Queue[Frame], feeding: "asyncio.Future[None]", stop_at: int) -> tuple[list[bytes], int]:
-    """All measurements that wait, and the log index behind them; never across `stop_at` in one batch."""
+def _frames(drafts: Sequence[Draft]) -> list[list[Draft]]:
+    """The drafts in order, in groups that fit into a frame each."""
+    out: list[list[Draft]] = []
+    total = 0
+    for draft in drafts:
+        total += len(draft.body) + 1024
+        if not out or total > _FRAME_BYTES:
+            out.append([])
+            total = len(draft.body) + 1024
+        out[-1].append(draft)
+    return out
+
+
+async def _batch(
+    queue: asyncio.Queue[Frame], feeding: "asyncio.Future[None]", stops: set[int]
+) -> tuple[list[bytes], int]:
+    """All measurements that wait, and the log index behind them; never across one of `stops` in one batch."""
     getting = asyncio.ensure_future(queue.get())
     await asyncio.wait({getting, feeding}, return_when=asyncio.FIRST_COMPLETED)
     if not getting.done():
@@ -187,6 +225,6 @@ async def _batch(queue: asyncio.Queue[Frame], feeding: "asyncio.Future[None]", s
             if entry.kind == "measured" and entry.body is not None:
                 blocks.append(entry.body)
                 total += len(entry.body)
-        if queue.empty() or total > _BATCH_BYTES or through == stop_at:
+        if queue.empty() or total > _BATCH_BYTES or through in stops:
             return blocks, through
         frame = queue.get_nowait()

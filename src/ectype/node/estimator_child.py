@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, cast, final
 
+import msgspec
+
 from ectype.errors import EctypeError, Invalid
 from ectype.estimate.models.wind_turbine import WindTurbine
 from ectype.estimate.outcome import AlarmEvent, Fleet, Forecast, Json, Output, TwinSetup
 from ectype.estimate.runner import Runner
+from ectype.node.estimator_live import GROUP, Live
 from ectype.node.pipe import (
     Advance,
     Advanced,
@@ -42,21 +45,38 @@ class Estimating:
 
     def __init__(self, begin: Begin) -> None:
         fleet = Fleet(tuple(_setup(twin) for twin in begin.twins))
-        self.twins = [t.id for t in begin.twins if t.model == WindTurbine.model]
-        self.fresh = begin.snapshot is None
+        turbines = [t.id for t in begin.twins if t.model == WindTurbine.model]
         cache = Path(begin.cache)
+        saved = _snapshots(begin.snapshot)
+        fresh = bool(turbines) and WindTurbine.model not in saved
         try:
-            self._runner = Runner(fleet, snapshot=begin.snapshot, cache_dir=cache)
+            self._runner = Runner(fleet, snapshot=saved.get(WindTurbine.model), cache_dir=cache)
         except Invalid:  # of another fleet, or of an older version: go through the log again
             self._runner = Runner(fleet, cache_dir=cache)
-            self.fresh = True
+            fresh = True
+        self._skip_to = 0 if fresh else begin.position
+        self._live = Live(begin, saved)
+        self.ready = Ready(
+            [*turbines, *self._live.twins],
+            fresh or self._live.fresh,
+            [GROUP, *self._live.groups],
+            self._live.troubles(),
+        )
         self._forecast_hour: dict[str, int] = {}
 
     def answer(self, request: Advance) -> Advanced:
         """Take in what was measured; say what follows from it."""
-        output = self._runner.advance(Block.concat([from_arrow(block) for block in request.blocks]))
-        snapshot = self._runner.snapshot() if request.want_snapshot else None
-        return Advanced(self._drafts(output, request.through), request.through, snapshot)
+        block = Block.concat([from_arrow(block) for block in request.blocks])
+        drafts, late = self._live.advance(block, request.through)
+        if request.through > self._skip_to:
+            output = self._runner.advance(block)
+            drafts = [*self._drafts(output, request.through), *drafts]
+            late += output.late
+        snapshot = self._snapshot() if request.want_snapshot else None
+        return Advanced(drafts, request.through, snapshot, late, self._live.troubles())
+
+    def _snapshot(self) -> bytes:
+        return msgspec.msgpack.encode({WindTurbine.model: self._runner.snapshot(), **self._live.snapshots()})
 
     def _drafts(self, output: Output, through: int) -> list[Draft]:
         """The entries that an output asks for. The first says up to which log index all was seen."""
@@ -65,7 +85,7 @@ class Estimating:
         if not found and not len(output.estimated):
             return []
         estimated = to_arrow(output.estimated, {"through": str(through)})
-        return [Draft("estimated", "block:estimator", MEDIA_TYPE, estimated), *found]
+        return [Draft("estimated", GROUP, MEDIA_TYPE, estimated), *found]
 
     def _due(self, forecasts: Sequence[Forecast]) -> list[Forecast]:
         """Those that are the first of their hour: a forecast every tick would be most of the log."""
@@ -112,11 +132,19 @@ def converse(requests: BinaryIO, answers: BinaryIO) -> None:
         return
     try:
         estimating = Estimating(begin)
-        say(Ready(estimating.twins, estimating.fresh))
+        say(estimating.ready)
         while isinstance(request := read_request(requests.read), Advance):
             say(estimating.answer(request))
     except EctypeError as error:
         say(Failed(str(error)))
+
+
+def _snapshots(saved: bytes | None) -> dict[str, bytes]:
+    """By model; none of what cannot be read."""
+    try:
+        return {} if saved is None else msgspec.msgpack.decode(saved, type=dict[str, bytes])
+    except msgspec.MsgspecError:
+        return {}
 
 
 def _setup(twin: TwinRecord) -> TwinSetup:

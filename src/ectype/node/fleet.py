@@ -5,9 +5,19 @@ from typing import cast, final
 
 from ectype.graph.fold import Graph
 from ectype.log.frame import Frame
-from ectype.node.pipe import TwinRecord
+from ectype.model.interface import Property, Telemetry
+from ectype.node.pipe import Kind, TwinRecord
 
-_STRUCTURE = ("twin.put", "twin.delete", "relationship.put", "relationship.delete", "model.put")
+_STRUCTURE = (
+    "twin.put",
+    "twin.delete",
+    "relationship.put",
+    "relationship.delete",
+    "model.put",
+    "graph.put",
+    "graph.clear",
+    "calibration.put",
+)
 _NEIGHBOURS = "neighbours"
 
 
@@ -42,3 +52,17 @@ class FleetWatch:
             TwinRecord(t.id, t.model, cast(dict[str, object], dict(t.properties)), sorted(beside.get(t.id, ())))
             for t in sorted(self._graph.twins(), key=lambda t: t.id)
         ]
+
+    def kinds(self) -> dict[str, Kind]:
+        """Every type that a twin may have, by id."""
+        return {
+            each.id: Kind(
+                list(each.ancestors),
+                {c.name: c.unit for c in each.contents.values() if isinstance(c, Property | Telemetry)},
+            )
+            for each in self._graph.models()
+        }
+
+    def calibrations(self) -> dict[str, dict[str, object]]:
+        """The last calibration of each twin that has one."""
+        return {name: cast(dict[str, object], body) for name, body in self._graph.records("calibration").items()}

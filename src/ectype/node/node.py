@@ -209,7 +209,8 @@ class Node:
 
     def _estimate(self) -> None:
         author = Signer.load_or_create(self.space.path / "keys" / "estimator.pem")
-        self.estimator = Estimator(self.log, author, self.space.folder("estimate"), self._clock)
+        behaviours = self.space.path / "behaviours"
+        self.estimator = Estimator(self.log, author, self.space.folder("estimate"), behaviours, self._clock)
         self._spawn(self.estimator.run(self._fleet), "estimator")
 
     async def _deliver(self, messages: Sequence[Message]) -> None:

@@ -20,23 +20,49 @@ class TwinRecord(msgspec.Struct, frozen=True):
 
 
 @final
+class Kind(msgspec.Struct, frozen=True):
+    """A type of twins: itself and all that it extends, near ones first; what can be measured of it, with its unit."""
+
+    ancestors: list[str]
+    units: dict[str, str | None]
+
+
+@final
 class Begin(msgspec.Struct, frozen=True, tag=True):
-    """Start with these twins, and the belief as of a snapshot, if there is one."""
+    """Start with these twins, and the belief as of a snapshot, if there is one, of the first `position` entries.
+
+    behaviours: the folder with people's behaviours; kinds: the types by id; calibrations: the last one of each twin.
+    """
 
     twins: list[TwinRecord]
     snapshot: bytes | None
     cache: str
+    position: int = 0
+    behaviours: str | None = None
+    kinds: dict[str, Kind] = {}
+    calibrations: dict[str, dict[str, object]] = {}
+
+
+@final
+class Trouble(msgspec.Struct, frozen=True):
+    """Why a behaviour does not follow its twins, or not all of them: a sentence."""
+
+    where: str
+    text: str
 
 
 @final
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """The child follows these twins; with none it has nothing to do and ends.
 
-    fresh: it begins with no belief and needs the log from the start, as no snapshot was of this fleet.
+    fresh: something begins with no belief and needs the log from the start, as no snapshot was of its fleet.
+    groups: what drafts may belong to.
     """
 
     twins: list[str]
     fresh: bool
+    groups: list[str] = []
+    troubles: list[Trouble] = []
 
 
 @final
@@ -50,21 +76,30 @@ class Advance(msgspec.Struct, frozen=True, tag=True):
 
 @final
 class Draft(msgspec.Struct, frozen=True):
-    """The body of an entry that the estimator wants appended."""
+    """The body of an entry that the estimator wants appended.
+
+    group: the subject of the estimates that it belongs to; how far those are says whether it has been appended.
+    """
 
     kind: str
     subject: str
     media: str
     body: bytes
+    group: str = "block:estimator"
 
 
 @final
 class Advanced(msgspec.Struct, frozen=True, tag=True):
-    """What followed from an Advance, in order, and the belief after it if that was asked for."""
+    """What followed from an Advance, in order, and the belief after it if that was asked for.
+
+    late: rows that were too old to be assimilated; troubles: what went wrong since the last answer.
+    """
 
     drafts: list[Draft]
     through: int
     snapshot: bytes | None = None
+    late: int = 0
+    troubles: list[Trouble] = []
 
 
 @final

@@ -1,0 +1,121 @@
+"""What is said of the twins that a behaviour follows: its states, what its sensors should read, its health; and what is
+to come.
+
+    TWIN.state@estimated        each state and tracked parameter, with its standard deviation
+    TWIN.sensor@estimated       what that sensor was expected to read before it was read, with the deviation of that
+    TWIN.nis@estimated          the mean squared surprise of the readings of that event; 1 where the twin is right
+    TWIN.name@estimated         each number of `outputs` and `health`, at the mean
+    TWIN.name@predicted         the middle of the forecast; nameP05 and nameP95 are its bounds
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import numpy as np
+
+from ectype.estimate.behaviour import Behaviour
+from ectype.estimate.following import Following, Step
+from ectype.foresee.fan import Start, draw
+from ectype.foresee.followed import Followed
+from ectype.ids import series_id
+from ectype.node.pipe import Draft
+from ectype.values.arrow import MEDIA_TYPE, to_arrow
+from ectype.values.block import Block, Float64s
+
+_HOUR_NS = 3600 * 10**9
+_STEPS, _DRAWS, _FEWEST = 60, 200, 8
+_LEVELS = (0.05, 0.5, 0.95)
+
+
+def estimates(following: Following, step: Step) -> Block:
+    """All that is estimated at the events of a step: rows by twin, then event, then property; no NaN."""
+    graph, layout = following.graph, following.graph.layout
+    size, first = graph.belief_size, 2 + len(layout.inputs)
+    sensors = len(layout.sensors)
+    out, events = step.out, step.events
+    there = events[:, first + sensors :] > 0
+    nothing = np.full(step.active.shape, np.nan)
+    told: dict[str, tuple[Float64s, Float64s]] = {}
+    surprise = np.where(there, out[:, size + 2 :: 4], 0.0).sum(1)
+    told["nis"] = np.where(there.any(1), surprise / np.maximum(there.sum(1), 1), np.nan), nothing
+    for i, s in enumerate(layout.sensors):
+        v, variance = out[:, size + 4 * i], out[:, size + 4 * i + 1]
+        expected = np.where(there[:, i], events[:, first + i] - v, np.nan)
+        told[s.property] = expected, np.sqrt(np.maximum(variance, 0.0))
+    if step.active.size:
+        values = {name: out[:, i] for i, name in enumerate(layout.belief_names)}
+        values |= {u.name: events[:, 2 + i] for i, u in enumerate(layout.inputs)}
+        values |= {p.name: following.constants[i, step.columns] for i, p in enumerate(layout.constants)}
+        bound = graph.behaviour.bind(values)
+        with np.errstate(all="ignore"):
+            more = {**bound.outputs(events[:, 0]), **bound.health(events[:, 0])}
+        told |= {n: (np.broadcast_to(np.asarray(v, np.float64), step.active.shape), nothing) for n, v in more.items()}
+    for i, d in enumerate((*layout.states, *layout.tracked)):
+        told[d.property] = out[:, i], np.sqrt(np.maximum(out[:, graph.variance_row(i)], 0.0))
+    columns: list[int] = step.columns.tolist()
+    return _block([following.twins[c] for c in columns], step, told)
+
+
+def _block(twins: Sequence[str], step: Step, told: Mapping[str, tuple[Float64s, Float64s]]) -> Block:
+    names = tuple(series_id(twin, name, "estimated") for twin in twins for name in told)
+    value = np.stack([v for v, _ in told.values()], -1).transpose(1, 0, 2)  # [m, k, p]
+    std = np.stack([s for _, s in told.values()], -1).transpose(1, 0, 2)
+    keep = np.isfinite(value) & (step.active.T > 0)[:, :, None]
+    which = np.arange(len(names), dtype=np.int32).reshape(len(twins), 1, len(told))
+    which, at = np.broadcast_to(which, value.shape)[keep], np.broadcast_to(step.at_ns.T[:, :, None], value.shape)[keep]
+    return Block(names, which.astype(np.int32), at, value[keep], std[keep])
+
+
+@final
+class Forecasts:
+    """The next hour, told at each twin's first event of each hour. issued: the hour of the last one, by twin.
+
+    Trajectories are drawn as `ectype forecast` draws them, from the belief and the twin's calibration; inputs are held
+    as they are, so what they may do is not in the bounds. posterior: draws of the constants [c, any] of each twin.
+    """
+
+    def __init__(self, behaviour: type[Behaviour], posterior: Sequence[Float64s]) -> None:
+        self._behaviour = behaviour
+        self._posterior = posterior
+        self.issued: dict[str, int] = {}
+
+    def due(self, following: Following, step: Step) -> list[Draft]:
+        """The forecasts that begin with the newest event of a twin."""
+        out: list[Draft] = []
+        columns: list[int] = step.columns.tolist()
+        for column in columns:
+            twin = following.twins[column]
+            newest = following.newest(column)
+            if self.issued.get(twin, -1) >= newest // _HOUR_NS:
+                continue
+            at_ns, events, beliefs, _ = following.window(column)
+            if len(at_ns) < _FEWEST:
+                continue
+            self.issued[twin] = newest // _HOUR_NS
+            constants = following.constants[:, column]
+            record = Followed(
+                following.graph, following.kernel, at_ns, events, beliefs, constants, self._posterior[column]
+            )
+            out.append(self._told(twin, record))
+        return out
+
+    def _told(self, twin: str, record: Followed) -> Draft:
+        every_s = _HOUR_NS * 1e-9 / _STEPS
+        steps = _STEPS if record.every_s <= every_s else max(1, round(_HOUR_NS * 1e-9 / record.every_s))
+        every_s = max(every_s, record.every_s)
+        start = Start.at(record, steps=steps, every_s=every_s, way="held", draws=_DRAWS)
+        fan = draw(start, substeps=min(60, max(1, round(every_s / record.every_s))))
+        layout = record.graph.layout
+        named = {d.name: d.property for d in (*layout.sensors, *layout.states, *layout.tracked)}
+        held = {u.name for u in layout.inputs}
+        rows: list[tuple[str, Float64s]] = []
+        for name in fan.values:
+            if name in held:
+                continue
+            for suffix, values in zip(("P05", "", "P95"), fan.quantiles(name, _LEVELS), strict=True):
+                rows.append((series_id(twin, named.get(name, name) + suffix, "predicted"), values))
+        rows = [(name, values) for name, values in rows if np.isfinite(values).all()]
+        series = np.repeat(np.arange(len(rows), dtype=np.int32), steps)
+        values = np.concatenate([v for _, v in rows]) if rows else np.empty(0)
+        block = Block(tuple(n for n, _ in rows), series, np.tile(fan.at_ns, len(rows)), values)
+        return Draft("predicted", f"forecast:{twin}", MEDIA_TYPE, to_arrow(block, {"issued_at_ns": str(start.at_ns)}))
