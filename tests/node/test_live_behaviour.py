@@ -263,3 +263,50 @@ def test_what_does_not_fit_the_type_is_not_followed_and_says_what_to_write(tmp_p
             assert node.estimator.following == ()
 
     play(work)
+
+
+def test_a_behaviour_that_ends_the_process_is_left_out_until_it_is_changed(tmp_path: Path) -> None:
+    path = tmp_path / "t.space"
+
+    async def work() -> None:
+        async with Tanks(path, {"plant.py": TANK, "deadly.py": "import os\nos._exit(3)\n"}) as node:
+            for m in sent(0, 8):
+                await node.ingest.deliver([m])
+            await until(node, lambda: told(node, 7))
+            assert node.estimator is not None
+            assert "again and again" in " ".join(node.estimator.troubles["deadly.py"])
+
+    play(work)
+
+
+def test_a_behaviour_that_comes_later_goes_through_the_log_and_a_calibration_changes_what_follows(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "t.space"
+
+    async def work() -> None:
+        async with Tanks(path, {}) as node:
+            for m in sent(0, 8):
+                await node.ingest.deliver([m])
+            (path / "behaviours" / "plant.py").write_text(TANK)
+            await until(node, lambda: told(node, 7))
+            before = believed(node)
+            assert {key: before[key] for key in before if ".h@" in key[0]} == offline(path, sent(0, 8))
+            body = {
+                "twin": "a",
+                "behaviour": "dtmi:demo:Tank;1",
+                "parameters": {"k": {}},
+                "z": [float(np.log(0.5))],
+                "covariance": [[1e-4]],
+            }
+            await node.view(LOCAL_USER).write(Draft("calibration.put", "calibration:a", body))
+            for k in range(8, 10_000):  # until the child has begun again
+                for m in sent(k, k + 1):
+                    await node.ingest.deliver([m])
+                await until(node, lambda k=k: told(node, k))
+                after = believed(node)
+                if after["a.outflow@estimated", instant(k)] > 5 * after["b.outflow@estimated", instant(k)]:
+                    break
+            assert after["a.h@estimated", instant(7)] == before["a.h@estimated", instant(7)]
+
+    play(work)

@@ -109,8 +109,17 @@ class Space:
             path = f"{after.path}?{after.query}" if after.path else None
         return found
 
-    def _get(self, path: str) -> bytes:
-        request = urllib.request.Request(self._url + path)  # noqa: S310 - http and https only, see __init__
+    def name(self) -> str:
+        """What the space is called."""
+        return str(json.loads(self._get("/api/space"))["name"])
+
+    def calibrated(self, twin: str, document: Any) -> int:
+        """Follow a twin with this calibration from now on; the index of the entry that says so."""
+        body = json.dumps(document).encode()
+        return int(json.loads(self._get(f"/api/calibrations/{urllib.parse.quote(twin)}", body))["index"])
+
+    def _get(self, path: str, body: bytes | None = None) -> bytes:
+        request = urllib.request.Request(self._url + path, body)  # noqa: S310 - http and https only, see __init__
         if self._token is not None:
             request.add_header("Authorization", f"Bearer {self._token}")
         try:

@@ -26,6 +26,7 @@ What the twin's type calls otherwise is named with `property=`: `Sensor("m/s", s
 Units are checked where they are declared, and through what the methods return (`dimensions.py`).
 """
 
+import copy
 import math
 import re
 import sys
@@ -95,6 +96,12 @@ class _Declared:
     def property(self) -> str:
         """What the twin's type calls it."""
         return self.name if self._property is None else self._property
+
+    def within(self, part: str) -> Self:
+        """The same, of a component: what the type calls otherwise begins with the component's name, too."""
+        copied = copy.copy(self)
+        copied._property = None if self._property is None else f"{part}_{self._property}"
+        return copied
 
     def check(self, what: str) -> None:
         """Parse the declared texts; raises Invalid with the attribute's name."""

@@ -9,7 +9,6 @@ The correlations between components are kept, which is the point: a sensor on on
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +38,7 @@ def compose(
         layout = behaviour.layout
         for d in (*layout.states, *layout.tracked, *layout.constants, *layout.inputs, *layout.sensors):
             if f"{part}.{d.name}" not in fed:
-                body[f"{part}_{d.name}"] = copied = copy.copy(d)
+                body[f"{part}_{d.name}"] = copied = d.within(part)
                 if isinstance(d, Sensor) and isinstance(copied, Sensor):
                     sensors[part, d] = copied
     for to, sources in fed.items():

@@ -41,18 +41,20 @@ def events_of(
     graph: Shape, recording: Recording, twin: str, start_ns: int | None = None, stop_ns: int | None = None
 ) -> tuple[Int64s, Float64s]:
     """at_ns [k] and events [k, event_size] of the rows of `twin`, in order of time; rows without any of the behaviour's
-    names are left out, and of rows of one instant what came last counts. Raises Invalid if nothing is left.
+    names are left out, and of rows of one instant what came last counts. A delayed sensor's reading is at the instant
+    that it speaks of. Raises Invalid if nothing is left.
     """
     names = [d.name for d in (*graph.layout.inputs, *graph.layout.sensors)]
+    delay_ns = {s.name: round(s.delay_s * 1e9) for s in graph.layout.sensors}
     ticks: dict[int, dict[str, float]] = {}
     others: set[str] = set()
     for row in recording.rows(start_ns, stop_ns):
         if row.name != twin:
             others.add(row.name)
             continue
-        told = {name: value for name, value in row.values.items() if name in names}
-        if told:
-            ticks.setdefault(row.at_ns, {}).update(told)
+        for name in names:
+            if name in row.values:
+                ticks.setdefault(row.at_ns - delay_ns.get(name, 0), {})[name] = row.values[name]
     if not ticks:
         raise Invalid(
             f"{recording.path} has no reading of {', '.join(names)} for '{twin}' in that time; "

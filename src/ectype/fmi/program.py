@@ -61,8 +61,15 @@ class Program:
 
 
 def program_of(behaviour: type[Behaviour]) -> Program:
-    """Both programs. Raises Invalid if a method does not return what it must, or two things have one name."""
+    """Both programs. Raises Invalid if a method does not return what it must, two things have one name, or a sensor has
+    a delay.
+    """
     layout = behaviour.layout
+    if late := [s for s in layout.sensors if s.delay_s > 0]:
+        raise Invalid(
+            f"{late[0].line}: {behaviour.__name__}.{late[0].name} has a delay, and what an FMU tells is of now; "
+            "export it without delay=, and delay its output in the simulation"
+        )
     clamp = clamp_of(layout)
     run, m = Returned.of(behaviour), methods_of(behaviour)
     bound = behaviour.bind(

@@ -27,6 +27,9 @@ from ectype.values.arrow import from_arrow_with_metadata
 _BATCH_BYTES = 4 << 20
 _FRAME_BYTES = 3 << 20
 _SNAPSHOT_EVERY_S = 20.0
+_LOOK_EVERY_S = 1.0
+_BEGIN_S = 300.0
+_DEATHS = 2
 _logger = logging.getLogger("ectype.estimator")
 T = TypeVar("T")
 
@@ -41,6 +44,8 @@ class Estimator:
         self._folder = folder
         self._cache = folder / "kernels"
         self._behaviours = behaviours
+        self._running = folder / "running"  # whose code the child runs just now, should it die of it
+        self._deadly: dict[str, int] = {}
         self._clock = clock
         self.child: asyncio.subprocess.Process | None = None
         self.following: tuple[str, ...] = ()
@@ -55,8 +60,9 @@ class Estimator:
         while True:
             change = asyncio.ensure_future(fleet.changed())
             work = asyncio.ensure_future(self._follow(fleet))
+            edit = asyncio.ensure_future(self._edited())
             try:
-                await asyncio.wait({change, work}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({change, edit, work}, return_when=asyncio.FIRST_COMPLETED)
                 if work.done() and (error := work.exception()) is not None:
                     if not isinstance(error, EctypeError):
                         raise error
@@ -64,12 +70,39 @@ class Estimator:
                     await asyncio.sleep(delay_s)
                     delay_s = min(60.0, delay_s * 2)
                 elif work.done():
-                    await change  # nothing to estimate until a twin comes
+                    # nothing to estimate until a twin or a behaviour comes
+                    await asyncio.wait({change, edit}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in (change, work):
+                for task in (change, edit, work):
                     task.cancel()
-                await asyncio.gather(change, work, return_exceptions=True)
+                await asyncio.gather(change, edit, work, return_exceptions=True)
                 await self._end_child()
+
+    async def _edited(self) -> None:
+        """Return when a file of the folder with behaviours is another than before."""
+        before = self._files()
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if self._files() != before:
+                self._deadly.clear()
+                return
+
+    def _files(self) -> list[tuple[str, int, int]]:
+        try:
+            stats = [(path.name, path.stat()) for path in sorted(self._behaviours.glob("*.py"))]
+        except OSError:  # one has gone while we looked
+            return []
+        return [(name, stat.st_mtime_ns, stat.st_size) for name, stat in stats]
+
+    def _blame(self) -> None:
+        """The process died: remember whose code it was running. Twice in a row, and that is left out."""
+        try:
+            running = self._running.read_text("utf-8", "replace").strip()
+            self._running.unlink()
+        except OSError:
+            return
+        if running:
+            self._deadly[running] = self._deadly.get(running, 0) + 1
 
     async def _follow(self, fleet: FleetWatch) -> None:
         twins = fleet.twins()
@@ -80,9 +113,27 @@ class Estimator:
         reader, writer = await self._start_child()
         self._cache.mkdir(parents=True, exist_ok=True)
         begin = Begin(
-            twins, snapshot, str(self._cache), position, str(self._behaviours), fleet.kinds(), fleet.calibrations()
+            twins,
+            snapshot,
+            str(self._cache),
+            position,
+            str(self._behaviours),
+            fleet.kinds(),
+            fleet.calibrations(),
+            str(self._running),
+            [where for where, deaths in self._deadly.items() if deaths >= _DEATHS],
         )
-        ready = await _ask(reader, writer, begin, Ready)
+        try:
+            async with asyncio.timeout(_BEGIN_S):
+                ready = await _ask(reader, writer, begin, Ready)
+        except TimeoutError as error:
+            if self.child is not None:
+                self.child.kill()
+            self._blame()
+            raise Unavailable(f"the estimator's process was not ready within {_BEGIN_S:.0f} s") from error
+        except Unavailable:
+            self._blame()
+            raise
         self.following = tuple(ready.twins)
         self._trouble(ready.troubles)
         self.looked.set()
@@ -103,7 +154,12 @@ class Estimator:
                     self.through = through
                     continue
                 want = loop.time() > snapshot_at
-                answer = await _ask(reader, writer, Advance(blocks, through, want), Advanced)
+                try:
+                    answer = await _ask(reader, writer, Advance(blocks, through, want), Advanced)
+                except Unavailable:
+                    self._blame()
+                    raise
+                self._deadly = {where: deaths for where, deaths in self._deadly.items() if deaths >= _DEATHS}
                 self.late += answer.late
                 self._trouble(answer.troubles)
                 if drafts := [d for d in answer.drafts if through > done.get(d.group, 0)]:

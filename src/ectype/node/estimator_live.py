@@ -141,8 +141,9 @@ class Live:
     """All of people's behaviours that follow a twin of this space."""
 
     def __init__(self, begin: Begin, snapshots: Mapping[str, bytes]) -> None:
+        self._running = None if begin.running is None else Path(begin.running).open("w")  # noqa: SIM115
         folder = None if begin.behaviours is None else Path(begin.behaviours)
-        found, wrong = ([], []) if folder is None else find(folder)
+        found, wrong = ([], []) if folder is None else find(folder, begin.skip, self._mark)
         by_model = {f.behaviour.model: f for f in found}
         theirs: dict[str, list[TwinRecord]] = {}
         for twin in begin.twins:
@@ -156,7 +157,9 @@ class Live:
         self._troubles = [Trouble(w.where, w.text) for w in wrong]
         self._following: dict[str, Followed] = {}
         for model, twins in theirs.items():
+            self._mark(by_model[model].where)
             self._begin(by_model[model], twins, begin, snapshots.get(model))
+        self._mark("")
 
     @property
     def twins(self) -> list[str]:
@@ -178,6 +181,7 @@ class Live:
         drafts: list[Draft] = []
         late = 0
         for model, followed in list(self._following.items()):
+            self._mark(followed.where)
             try:
                 told, missed = followed.advance(block, through)
             except Exception as error:  # noqa: BLE001  somebody's code may raise anything; the others go on
@@ -187,7 +191,15 @@ class Live:
                 continue
             drafts += told
             late += missed
+        self._mark("")
         return drafts, late
+
+    def _mark(self, where: str) -> None:
+        """Whose code runs next, should the process die of it."""
+        if self._running is not None:
+            self._running.seek(0)
+            self._running.write(f"{where[:200]:<200}")
+            self._running.flush()
 
     def troubles(self) -> list[Trouble]:
         """What went wrong since this was asked last."""

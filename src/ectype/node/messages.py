@@ -19,6 +19,16 @@ HOWS: tuple[How, ...] = ("last", "mean", "min", "max", "count")
 
 @final
 @dataclass(frozen=True, slots=True)
+class BehavioursInfo:
+    """followed: ids of twins; late: rows too old to be assimilated since the node started; wrong: (where, sentence)."""
+
+    followed: tuple[str, ...]
+    late: int
+    wrong: tuple[tuple[str, str], ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class SpaceInfo:
     """The space as a whole. `root` is the Merkle root of its `size` entries; `who` is the one who asks.
 

@@ -20,6 +20,7 @@ from ectype.ingest.report import SenderStatus, Slow, senders, slow
 from ectype.node.graph_view import GraphView
 from ectype.node.messages import (
     AlarmRow,
+    BehavioursInfo,
     ConsistencyProof,
     Entries,
     EntryRow,
@@ -75,6 +76,17 @@ class View:
         """The outside systems that this space listens to, and how they are."""
         self._demand("read", "space")
         return self._node.intake.status()
+
+    def behaviours(self) -> BehavioursInfo:
+        """Which twins are followed by a behaviour, and what keeps others from it."""
+        self._demand("read", "space")
+        estimator = self._node.estimator
+        if estimator is None:
+            return BehavioursInfo((), 0, ())
+        wrong = [(where, text) for where, texts in estimator.troubles.items() for text in texts]
+        return BehavioursInfo(
+            tuple(t for t in estimator.following if self._may("read", f"twin:{t}")), estimator.late, tuple(wrong)
+        )
 
     def senders(self) -> tuple[SenderStatus, ...]:
         """Everybody who sends to this space: clock, aliveness, what is missing; the last heard first."""

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from ectype.server import event_routes, feed, grafana, history, log, push, rooms, sources, space, twins
+from ectype.server import behaviours, event_routes, feed, grafana, history, log, push, rooms, sources, space, twins
 from ectype.server.adt.door import Door
 from ectype.server.auth import Views
 from ectype.server.errors import http_exception
@@ -36,5 +36,5 @@ def create_app(views: Views, *, allowed_hosts: Collection[str], static: Path | N
 def routes_of(views: Views, static: Path | None) -> list[BaseRoute]:
     """All routes but those of the Azure Digital Twins API, which its door has; the page comes last."""
     gate = Gate(views)
-    areas = (space, sources, push, event_routes, twins, history, grafana, log, feed, rooms)
+    areas = (space, sources, behaviours, push, event_routes, twins, history, grafana, log, feed, rooms)
     return [*(route for area in areas for route in area.routes(gate)), page_route(views, static)]
