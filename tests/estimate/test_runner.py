@@ -2,11 +2,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ectype.clock import from_iso, to_iso
 from ectype.errors import Invalid
+from ectype.estimate import runner as runner_module
 from ectype.estimate.runner import Fleet, Runner, TwinSetup
 from ectype.estimate.ticks import Pending, gather
 from ectype.values.block import Block
@@ -80,13 +81,85 @@ def test_a_snapshot_of_another_fleet_or_of_nothing_is_refused():
             Runner(fleet(), snapshot=bad)
 
 
-def test_a_late_row_is_counted_and_changes_nothing():
+@pytest.fixture
+def short(monkeypatch):
+    """A mark every ten ticks."""
+    monkeypatch.setattr(runner_module, "DEPTH", 10)
+
+
+@pytest.mark.usefixtures("short")
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, len(DAY) - 1), max_size=12, unique=True).map(sorted))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_rows_that_come_late_end_where_rows_in_order_do_bit_for_bit(seed, cuts):
+    r = np.random.default_rng(seed)
+    behind = np.where(r.random(len(DAY)) < 0.05, r.integers(0, 10 * TEN_MIN, len(DAY)), 0)
+    last = DAY.at_ns == DAY.at_ns.max()
+    order = np.lexsort((np.arange(len(DAY)), np.where(last, DAY.at_ns + 20 * TEN_MIN, DAY.at_ns + behind)))
+    mixed = part(DAY, order)
+    blocks = [part(mixed, slice(a, b)) for a, b in pairwise([0, *cuts, len(DAY)])]
+    straight, wanted, alarms, _ = run([DAY], Runner(fleet()))
+    runner, estimated, told, late = run(blocks)
+    assert late == 0
+    assert runner.snapshot() == straight.snapshot()
+    assert last_told(estimated) == last_told(wanted)
+    assert lasting(told) == lasting(alarms)
+    over = {(a.twin, a.since_ns, a.until_ns) for a in alarms if a.change == "cleared"}
+    assert over <= {(a.twin, a.since_ns, a.until_ns) for a in told if a.change == "cleared"}
+    restored = Runner(fleet(), snapshot=runner.snapshot())
+    assert restored.snapshot() == straight.snapshot()
+
+
+def last_told(estimated):
+    return {(name, at): (value, std) for name, at, value, std in estimated.rows()}
+
+
+def lasting(alarms):
+    """The alarms that last, as whoever reads them one after the other has them."""
+    found = {}
+    for a in alarms:
+        if a.change == "cleared":
+            found.pop(a.twin, None)
+        else:
+            found[a.twin] = a.since_ns
+    return found
+
+
+def test_a_standstill_that_late_readings_deny_is_cleared():
+    block = shipped(STORM - 36 * TEN_MIN, STORM + 144 * TEN_MIN)
+    runner, _, told, _ = run([block])
+    raised = [a for a in told if a.change == "raised"]
+    assert raised, "the storm stops a turbine"
+    twin = raised[0].twin
+    rows = np.array([block.names[i] == f"{twin}.power" for i in block.series])
+    stopped = (block.at_ns >= raised[0].since_ns) & rows
+    value = block.value.copy()
+    value[stopped] = 900.0
+    _, _, wanted, _ = run([Block(block.names, block.series, block.at_ns, value)])
+    hole = part(block, ~stopped)
+    late = Block(block.names, block.series[stopped], block.at_ns[stopped], value[stopped])
+    flush = steady(1, start_ns=int(block.at_ns.max()) + 2 * TEN_MIN)
+    runner, _, first, _ = run([hole, flush])
+    runner, _, second, _ = run([late], runner)
+    assert lasting([*first, *second]).get(twin) == lasting(wanted).get(twin)
+
+
+def test_a_row_before_the_last_marks_is_counted_and_changes_nothing(monkeypatch):
+    monkeypatch.setattr(runner_module, "DEPTH", 2)
     block = steady(6)
     runner, _, _, _ = run([block])
     before = runner.snapshot()
     output = runner.advance(Block.of([("R80711.power", int(block.at_ns[0]), 5.0)]))
     assert output.late == 1
     assert len(output.estimated) == 0
+    assert runner.snapshot() == before
+
+
+def test_a_late_repeat_changes_nothing():
+    block = steady(6)
+    runner, _, _, _ = run([block])
+    before = runner.snapshot()
+    output = runner.advance(Block.of([("R80711.power", int(block.at_ns[0]), 5.0)]))
+    assert (output.late, len(output.estimated)) == (0, 0)
     assert runner.snapshot() == before
 
 

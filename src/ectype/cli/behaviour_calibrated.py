@@ -55,9 +55,10 @@ def read(path: Path) -> list[dict[str, Any]]:
             f"{path} cannot be read: {error}; write it with `ectype calibrate … --out {path}`"
         ) from error
     every = cast(list[Any], told) if isinstance(told, list) else [told]
-    if not every or not all(isinstance(d, dict) and isinstance(d.get("twin"), str) for d in every):
+    found = [cast(dict[str, Any], d) for d in every if isinstance(d, dict)]
+    if not every or len(found) < len(every) or not all(isinstance(d.get("twin"), str) for d in found):
         raise Misconfigured(f"{path} is no calibration; write it with `ectype calibrate … --out {path}`")
-    return every
+    return found
 
 
 async def _write(space: Path, documents: list[dict[str, Any]]) -> list[int]:

@@ -2,8 +2,8 @@
 
 A tick is complete when every twin has sent every property that its behaviour uses, or when a row has come that is
 `lateness` younger. Ticks leave in the order of time, so one that is complete waits for an older one that is not.
-A row at or before the last tick that left is late: it is counted and not assimilated. Of repeats (same twin,
-property and instant) the first counts. So what leaves depends on the rows alone, not on how they were cut into blocks,
+A row at or before the last tick that left is late: it is handed over beside them. Of repeats (same twin, property and
+instant) the first counts. So what leaves depends on the rows alone, not on how they were cut into blocks,
 as long as no row is late.
 """
 
@@ -38,11 +38,15 @@ class Pending:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Ticks:
-    """Complete ticks at_ns [k], values [k, property, twin]; late: rows left out because their time had passed."""
+    """Complete ticks at_ns [k], values [k, property, twin]; late [l]: rows whose time had passed, in the order in which
+    they came, as late_ns, late_at [l, 2] (property, twin) and late_value.
+    """
 
     at_ns: Int64s
     values: Float64s
-    late: int
+    late_ns: Int64s
+    late_at: Int64s
+    late_value: Float64s
 
 
 def gather(
@@ -73,4 +77,5 @@ def gather(
     ready = int(np.argmin(complete)) if not complete.all() else len(times)
     done = int(times[ready - 1]) if ready else pending.done_ns
     rest = Pending(times[ready:], values[ready:], done, newest)
-    return Ticks(times[:ready], values[:ready], int(late.sum())), rest
+    behind = block.at_ns[late], where[late].astype(np.int64), block.value[late]
+    return Ticks(times[:ready], values[:ready], *behind), rest

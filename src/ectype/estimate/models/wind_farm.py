@@ -210,6 +210,29 @@ def _alarms(
     return told, replace(state, stopped_ns=stopped_ns, stopped_lost=stopped_lost, alarm_ns=alarm_ns, told_ns=told_ns)
 
 
+def corrected(
+    farm: Farm,
+    was: tuple[FarmState, Sequence[AlarmEvent]],
+    now: tuple[FarmState, Sequence[AlarmEvent]],
+    at_ns: int,
+) -> tuple[AlarmEvent, ...]:
+    """What is left to tell when late rows have made other alarms of the same ticks. was, now: the state after them, and
+    the alarms on the way. Those that are over and were not known are told; one that was told and does not last is
+    cleared, one that lasts and was not told, or not since then, is raised.
+    """
+    known = {(a.twin, a.since_ns) for a in was[1] if a.change == "cleared"}
+    told = [a for a in now[1] if a.change == "cleared" and (a.twin, a.since_ns) not in known]
+    for i, twin in enumerate(farm.ids):
+        before, after = int(was[0].alarm_ns[i]), int(now[0].alarm_ns[i])
+        began, since = int(was[0].stopped_ns[i]), int(now[0].stopped_ns[i])
+        if before != NEVER and after == NEVER and not any(a.twin == twin for a in told):
+            text = f"{twin} did not stand still after {_clock(began)} UTC after all: readings that came late say so."
+            told.append(AlarmEvent(twin, "stands-still", "cleared", "warning", text, at_ns, began, at_ns, 0.0))
+        elif after != NEVER and (before == NEVER or began != since):
+            told += [a for a in now[1] if a.twin == twin and a.change != "cleared"][-1:]
+    return tuple(told)
+
+
 def _median_around(farm: Farm, values: Float64s) -> Float64s:
     """[k, n]: the median of each turbine's neighbours in values [k, n]; NaN where none has one."""
     out = np.full(values.shape, np.nan)
