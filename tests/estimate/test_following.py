@@ -9,10 +9,15 @@ from hypothesis import strategies as st
 
 from ectype.errors import Invalid
 from ectype.estimate.behaviour import Behaviour, Input, Sensor, State
+from ectype.estimate.compose import compose
 from ectype.estimate.emit_plain import PlainKernel
 from ectype.estimate.events import Carry, pack
 from ectype.estimate.following import Following
 from ectype.estimate.trace import trace
+from ectype.fidelity.recorded import events_of
+from ectype.fmi.program import program_of
+from ectype.sources.recording import Recording
+from ectype.units import from_dtdl
 from ectype.values.block import Block
 
 from .behaviours import CascadedTanks, constants_of
@@ -272,3 +277,44 @@ def test_a_delay_that_is_no_time_is_told_with_its_line(delay, says):
 
             def observe(self, t):
                 return {self.place: self.x}
+
+
+def test_components_of_a_plant_read_properties_of_their_own_names():
+    plant = compose("Both", "dtmi:demo:Both;1", {"left": TwoRates, "right": TwoRates}, {})
+    assert [s.property for s in plant.layout.sensors][:3] == ["left_place", "left_slow", "left_behind"]
+    assert {s.delay_s for s in plant.layout.sensors} == {0.0, 2.0}
+
+
+def test_a_recording_is_sorted_by_the_time_that_delayed_readings_speak_of(tmp_path):
+    told = [("a", k, float(k), float(k)) for k in range(10)]
+    lines = ["who,t,quick,behind", *(f"{w},{t},{q},{b}" for w, t, q, b in told)]
+    (tmp_path / "r.csv").write_text("\n".join(lines) + "\n")
+    recording = Recording(tmp_path / "r.csv", id_column="who", time_column="t")
+    at_ns, events = events_of(trace(TwoRates), recording, "a")
+    assert at_ns.tolist() == [k * S for k in range(-2, 10)]
+    first = 3
+    quick, behind = events[:, first], events[:, first + 2]
+    present = events[:, first + 3 :] > 0
+    assert quick[present[:, 0]].tolist() == [float(k) for k in range(10)]
+    assert at_ns[present[:, 2]].tolist() == [k * S for k in range(-2, 8)]
+    assert behind[present[:, 2]].tolist() == [float(k) for k in range(10)]
+
+
+def test_an_fmu_of_a_delayed_sensor_is_refused_with_its_line():
+    with pytest.raises(Invalid, match=r"test_following.py, line .*behind has a delay"):
+        program_of(TwoRates)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("centimetre", "cm"),
+        ("metrePerSecond", "m/s"),
+        ("litrePerSecond", "L/s"),
+        ("degreeCelsius", "degC"),
+        ("metrePerSecondSquared", None),
+        ("furlong", None),
+    ],
+)
+def test_units_of_types_are_read_as_ours(name, text):
+    assert from_dtdl(name) == text
