@@ -157,6 +157,8 @@ def test_a_file_of_twenty_lines_makes_estimates_with_their_deviation_over_mqtt(t
             assert node.estimator is not None
             assert set(node.estimator.following) == {"a", "b"}
             assert node.estimator.troubles == {}
+            info = node.view(LOCAL_USER).behaviours()
+            assert (set(info.followed), info.late, info.wrong) == ({"a", "b"}, 0, ())
             forecasts = [e for _, e in node.log.read(0) if e.kind == "predicted" and e.body is not None]
             assert {e.subject for e in forecasts} == {"forecast:a", "forecast:b"}
             block, metadata = from_arrow_with_metadata(forecasts[0].body or b"")
@@ -261,6 +263,22 @@ def test_what_does_not_fit_the_type_is_not_followed_and_says_what_to_write(tmp_p
                 await node.estimator.looked.wait()
             assert "none of its sensors" in " ".join(node.estimator.troubles["plant.py"])
             assert node.estimator.following == ()
+
+    play(work)
+
+
+def test_a_belief_that_becomes_no_number_is_told_and_nothing_is_told_of_it(tmp_path: Path) -> None:
+    text = TANK.replace("Tank", "TallTank").replace(", low=0)", ")")
+    text = text.replace("0.04 * self.pump - self.k * sqrt(self.h)", "self.k * sqrt(self.h - 20)")
+
+    async def work() -> None:
+        async with Tanks(tmp_path / "t.space", {"plant.py": TANK, "tall.py": text}) as node:
+            for m in sent(0, 8):
+                await node.ingest.deliver([m])
+            await until(node, lambda: ("a.h@estimated", instant(7)) in believed(node))
+            assert node.estimator is not None
+            assert "the belief of b is no number" in " ".join(node.estimator.troubles["tall.py"])
+            assert all(np.isfinite(value) for value in believed(node).values())
 
     play(work)
 

@@ -99,6 +99,7 @@ class Followed:
         except (Invalid, KeyError):  # of another fleet, or of an older version: go through the log again
             self.following, self.fresh = follow(None), True
             self.watchers = [make(behaviour, ids) for make in WATCHERS]
+        self._lost: set[str] = set()
         self._skip_to = 0 if self.fresh else begin.position
         self._done = self._skip_to
 
@@ -117,6 +118,13 @@ class Followed:
             found = [*self._entries(told, through), *found]
         self._done = through
         return found, step.late
+
+    def lost(self) -> list[str]:
+        """Twins whose belief has become no number since this was asked last; nothing is told of them any more."""
+        finite = np.isfinite(self.following.belief).all(0)
+        found = [t for t, ok in zip(self.following.twins, finite, strict=True) if not ok and t not in self._lost]
+        self._lost.update(found)
+        return found
 
     def snapshot(self) -> bytes:
         """Everything that `advance` depends on."""
@@ -191,6 +199,11 @@ class Live:
                 continue
             drafts += told
             late += missed
+            for twin in followed.lost():
+                text = (
+                    f"the belief of {twin} is no number any more; bound its states with low= and high=, or correct it"
+                )
+                self._troubles.append(Trouble(followed.where, text))
         self._mark("")
         return drafts, late
 
