@@ -95,7 +95,7 @@ def main() -> None:
         else:
             print(
                 f"{twins:5} twins: tick {told['tick_ms']:.2f} ms, late row {told['late_row_ms']:.2f} ms, backlog "
-                f"{told['backlog_rows_per_s'] / 1e6:.2f} M rows/s (bare fold {told['bare_fold_rows_per_s'] / 1e6:.2f} M)"
+                f"{told['backlog_rows_per_s'] / 1e6:.2f} M rows/s (bare fold {told['bare_fold_rows_per_s'] / 1e6:.1f})"
             )
 
 
