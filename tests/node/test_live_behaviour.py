@@ -283,6 +283,29 @@ def test_a_belief_that_becomes_no_number_is_told_and_nothing_is_told_of_it(tmp_p
     play(work)
 
 
+def test_a_parameter_that_somebody_changes_holds_from_then_on(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with Tanks(tmp_path / "t.space", {"plant.py": TANK}) as node:
+            for m in sent(0, 4):
+                await node.ingest.deliver([m])
+            await until(node, lambda: told(node, 3))
+            before = believed(node)["a.outflow@estimated", instant(3)]
+            damaged = {"twin": "b", "behaviour": "dtmi:demo:Tank;1", "parameters": {"k": {}}, "z": ["x"]}
+            view = node.view(LOCAL_USER)
+            await view.write(Draft("calibration.put", "calibration:b", {**damaged, "covariance": [[-1.0]]}))
+            await view.patch_twin("a", [{"op": "replace", "path": "/k", "value": 0.1}], None)
+            for k in range(4, 10_000):
+                for m in sent(k, k + 1):
+                    await node.ingest.deliver([m])
+                await until(node, lambda k=k: told(node, k))
+                if believed(node)["a.outflow@estimated", instant(k)] > 1.4 * before:
+                    break
+            assert node.estimator is not None
+            assert "b goes on without it" in " ".join(node.estimator.troubles["plant.py"])
+
+    play(work)
+
+
 def test_a_behaviour_that_ends_the_process_is_left_out_until_it_is_changed(tmp_path: Path) -> None:
     path = tmp_path / "t.space"
 

@@ -136,6 +136,7 @@ class Estimator:
             raise
         self.following = tuple(ready.twins)
         self._trouble(ready.troubles)
+        fleet.parameters = tuple(f'"/{name}"'.encode() for name in ready.parameters)
         self.looked.set()
         stops = {position}
         position = 0 if ready.fresh else position

@@ -61,6 +61,7 @@ class Estimating:
             fresh or self._live.fresh,
             [GROUP, *self._live.groups],
             self._live.troubles(),
+            self._live.parameters,
         )
         self._forecast_hour: dict[str, int] = {}
 

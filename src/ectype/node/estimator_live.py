@@ -180,6 +180,12 @@ class Live:
         return any(f.fresh for f in self._following.values())
 
     @property
+    def parameters(self) -> list[str]:
+        """Properties that parameters are read from."""
+        layouts = [f.following.graph.layout for f in self._following.values()]
+        return sorted({p.property for layout in layouts for p in (*layout.constants, *layout.tracked)})
+
+    @property
     def groups(self) -> list[str]:
         """What their drafts belong to."""
         return [f.group for f in self._following.values()]
@@ -250,8 +256,9 @@ def _parameters(
         return own, own[:, None]
     try:
         constants, drawn = posterior_of(found.behaviour, calibration, f"the calibration of {twin.id}", 200)
-    except EctypeError as error:
-        wrong.append(Wrong(found.where, f"{error}; {twin.id} goes on without it"))
+    except (EctypeError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        text = str(error) if isinstance(error, EctypeError) else f"the calibration of {twin.id} is damaged: {error}"
+        wrong.append(Wrong(found.where, f"{text}; {twin.id} goes on without it"))
         return own, own[:, None]
     free = np.array([p.prior is not None for p in layout.constants], bool)
     return np.where(free, constants, own), np.where(free[:, None], drawn, own[:, None])

@@ -28,11 +28,14 @@ class FleetWatch:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._changed = asyncio.Event()
+        self.parameters: tuple[bytes, ...] = ()  # paths in a patch that change how a twin is followed
 
     def watch(self, frame: Frame) -> None:
         """Notice a frame that changes which twins there are or how they stand to each other."""
-        if any(entry.kind in _STRUCTURE for entry in frame.entries):
-            self._changed.set()
+        for entry in frame.entries:
+            body = entry.body if entry.kind == "twin.patch" and self.parameters else None
+            if entry.kind in _STRUCTURE or (body is not None and any(path in body for path in self.parameters)):
+                self._changed.set()
 
     async def changed(self) -> None:
         """Return when the fleet has changed and half a second went by without another change."""

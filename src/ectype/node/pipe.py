@@ -59,13 +59,14 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     """The child follows these twins; with none it has nothing to do and ends.
 
     fresh: something begins with no belief and needs the log from the start, as no snapshot was of its fleet.
-    groups: what drafts may belong to.
+    groups: what drafts may belong to. parameters: properties that are read once, so it begins again if one changes.
     """
 
     twins: list[str]
     fresh: bool
     groups: list[str] = []
     troubles: list[Trouble] = []
+    parameters: list[str] = []
 
 
 @final
