@@ -121,8 +121,8 @@ class Followed:
 
     def lost(self) -> list[str]:
         """Twins whose belief has become no number since this was asked last; nothing is told of them any more."""
-        finite = np.isfinite(self.following.belief).all(0)
-        found = [t for t, ok in zip(self.following.twins, finite, strict=True) if not ok and t not in self._lost]
+        columns: list[int] = np.flatnonzero(~np.isfinite(self.following.belief).all(axis=0)).tolist()
+        found = [twin for twin in map(self.following.twins.__getitem__, columns) if twin not in self._lost]
         self._lost.update(found)
         return found
 
