@@ -96,10 +96,10 @@ def test_only_the_row_groups_of_the_question_are_read(tmp_path: Path) -> None:
     found = part.slice(1, 20, 31)
     assert found is not None
     assert found.at_ns.tolist() == [21, 23, 25, 27, 29, 31]
-    assert len(part.sound) == 2
+    assert sum(part.sound) == 2
     assert part.slice(1, 100, 200) is None
     assert part.slice(3, 0, 100) is None
-    assert len(part.sound) == 2
+    assert sum(part.sound) == 2
 
 
 def test_the_extremes_of_time_are_times(tmp_path: Path) -> None:

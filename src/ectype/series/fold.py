@@ -70,7 +70,7 @@ class History:
     """The samples of all series at `size` entries of a log. Calls belong to one thread. See `History.open`."""
 
     name = "series"
-    version = 1
+    version = 2
 
     def __init__(self, folder: Path | None, log: Readable | None, sizes: Sizes, executor: Executor | None) -> None:
         """Use `History.open`."""

@@ -4,8 +4,8 @@
     order      by series name, then time; row groups of 16k rows or more, with statistics; page checksums
     metadata   "ectype.series": {"names", "starts", "first_ns", "last_ns"}: where each series' rows are, and from when
 
-Any Parquet reader can read it. A file never changes once it has its name. Of each open part, memory holds the
-metadata and no rows.
+Any Parquet reader can read it. A file never changes once it has its name. Of each open part, memory holds some sixty
+bytes a row group, as many a series, and no rows: what Parquet says of the row groups of a question is read with them.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false
@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ectype.errors import Damaged
+from ectype.series import footer
 from ectype.series.run import Run
 from ectype.series.samples import Samples
 from ectype.values.block import Int32s, Int64s
@@ -32,10 +33,12 @@ from ectype.values.columns import numpy_column
 
 _Number = TypeVar("_Number", np.int64, np.float64)
 INDEX = b"ectype.series"
+_SAID_AT_ONCE = 64  # row groups: more would only take memory
 
 
 class PartInfo(msgspec.Struct, frozen=True):
-    """A part as a snapshot lists it: its name, its length, and the CRC-32 of its footer and of each row group.
+    """A part as a snapshot lists it: its name, its length, the CRC-32 of its footer and how much of that precedes the
+    list of row groups, whether it has standard deviations, and its row groups (see `Groups`).
 
     Parquet's own page checksums leave out page headers and the footer.
     """
@@ -43,7 +46,39 @@ class PartInfo(msgspec.Struct, frozen=True):
     file: str
     bytes: int
     footer: int
-    groups: tuple[int, ...]
+    head: int
+    deviating: bool
+    groups: bytes
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """The row groups of a part. rows, bytes, said [g+1]: the first row, the first byte and the first byte in the
+    footer of each; crc [g]: the CRC-32 of a group's bytes followed by those in the footer; first_ns, last_ns [g].
+    """
+
+    rows: Int64s
+    bytes: Int64s
+    said: Int64s
+    crc: Int64s
+    first_ns: Int64s
+    last_ns: Int64s
+
+    def __len__(self) -> int:
+        return len(self.crc)
+
+    def pack(self) -> bytes:
+        """As bytes: the six columns, each little-endian."""
+        columns = (self.rows, self.bytes, self.said, self.crc, self.first_ns, self.last_ns)
+        return np.concatenate(columns).astype("<i8").tobytes()
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "Groups":
+        """What `pack` gave."""
+        numbers = np.frombuffer(data, "<i8")
+        g = (len(numbers) - 3) // 6
+        return cls(*np.split(numbers, np.cumsum([g + 1, g + 1, g + 1, g, g])))
 
 
 class Index(msgspec.Struct):
@@ -58,8 +93,8 @@ class Index(msgspec.Struct):
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """An open part. ids [k] ascending; start, stop, first_ns, last_ns [k]; groups, offsets [g+1]: the first row and
-    byte of each row group; sound: the row groups whose checksum was right.
+    """An open part. ids [k] ascending; start, stop, first_ns, last_ns [k]; head: what its footer begins with;
+    sound [g]: 1 for the row groups whose checksum was right.
     """
 
     info: PartInfo
@@ -69,12 +104,9 @@ class Part:
     stop: Int64s
     first_ns: Int64s
     last_ns: Int64s
-    groups: Int64s
-    group_first_ns: Int64s
-    group_last_ns: Int64s
-    offsets: tuple[int, ...]
-    metadata: pq.FileMetaData
-    sound: set[int]
+    groups: Groups
+    head: bytes
+    sound: bytearray
 
     def slice(self, series: int, from_ns: int, to_ns: int) -> Samples | None:
         """The samples of a series from `from_ns` to `to_ns`, both included; None if there are none.
@@ -85,15 +117,16 @@ class Part:
         if k == len(self.ids) or self.ids[k] != series or self.first_ns[k] > to_ns or self.last_ns[k] < from_ns:
             return None
         start, stop = int(self.start[k]), int(self.stop[k])
-        low = int(np.searchsorted(self.groups, start, side="right")) - 1
-        high = int(np.searchsorted(self.groups, stop))
-        wanted = [g for g in range(low, high) if self.group_first_ns[g] <= to_ns and self.group_last_ns[g] >= from_ns]
+        groups = self.groups
+        low = int(np.searchsorted(groups.rows, start, side="right")) - 1
+        high = int(np.searchsorted(groups.rows, stop))
+        wanted = [g for g in range(low, high) if groups.first_ns[g] <= to_ns and groups.last_ns[g] >= from_ns]
         if not wanted:
             return None
         # Of each group only the rows of this series: the first and the last may hold others too.
         first_row, picks = 0, list[tuple[int, int]]()
         for g in wanted:
-            begin, end = int(self.groups[g]), int(self.groups[g + 1])
+            begin, end = int(groups.rows[g]), int(groups.rows[g + 1])
             picks.append((first_row + max(start, begin) - begin, first_row + min(stop, end) - begin))
             first_row += end - begin
         table = self._read(wanted)
@@ -110,7 +143,7 @@ class Part:
     @property
     def rows(self) -> int:
         """How many it holds."""
-        return int(self.groups[-1])
+        return int(self.groups.rows[-1])
 
     def in_order(self) -> Iterator[tuple[int, Samples]]:
         """(series, samples) of all rows in the order of the file, a row group at a time: a series that goes over
@@ -118,9 +151,9 @@ class Part:
         """
         order = np.argsort(self.start, kind="stable")
         k = 0
-        for g in range(len(self.groups) - 1):
+        for g in range(len(self.groups)):
             table = self._read([g])
-            begin, end = int(self.groups[g]), int(self.groups[g + 1])
+            begin, end = int(self.groups.rows[g]), int(self.groups.rows[g + 1])
             at_ns, value = numpy_column(table.column("at"), np.int64), numpy_column(table.column("value"), np.float64)
             std = numpy_column(table.column("std"), np.float64) if "std" in table.column_names else None
             while k < len(order) and self.start[order[k]] < end:
@@ -133,7 +166,7 @@ class Part:
 
     def load(self) -> Run:
         """All of its rows. Raises Damaged if the file is not what was written."""
-        table = self._read(list(range(len(self.groups) - 1)))
+        table = self._read(list(range(len(self.groups))))
         counts = self.stop - self.start
         # The file is in order of names, a run in that of ids.
         rows = _ranges(self.start, self.stop)
@@ -146,40 +179,47 @@ class Part:
         )
 
     def _read(self, groups: list[int]) -> pa.Table:
-        columns = [name for name in ("at", "value", "std") if name in self.metadata.schema.names]
+        """The rows of row groups, which come one after the other or nearly."""
+        columns = ["at", "value", "std"] if self.info.deviating else ["at", "value"]
         try:
-            self._check(groups)
-            with pa.memory_map(str(self.path)) as source, pq.ParquetFile(source, metadata=self.metadata) as file:
-                return file.read_row_groups(groups, columns=columns, use_threads=False)
+            said = self._said(groups)
+            metadata = pq.read_metadata(pa.BufferReader(footer.file_of(self.head, said)))
+            with pa.memory_map(str(self.path)) as source, pq.ParquetFile(source, metadata=metadata) as file:
+                return file.read_row_groups(list(range(len(groups))), columns=columns, use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise Damaged(f"{self.path} is damaged: {error}") from error
 
-    def _check(self, groups: list[int]) -> None:
-        """Compare row groups with their checksums, each once."""
-        if self.sound.issuperset(groups):
-            return
+    def _said(self, groups: list[int]) -> list[bytes]:
+        """What the footer says of row groups, whose checksums are compared, each once."""
+        begin, bounds = int(self.groups.said[groups[0]]), self.groups.said
         with self.path.open("rb") as file:
-            for g in groups:
-                if g not in self.sound and _crc(file, self.offsets[g], self.offsets[g + 1]) != self.info.groups[g]:
-                    raise Damaged(f"{self.path} is damaged in row group {g}, at byte {self.offsets[g]} or after")
-                self.sound.add(g)
+            file.seek(begin)
+            text = file.read(int(bounds[groups[-1] + 1]) - begin)
+            said = [text[int(bounds[g]) - begin : int(bounds[g + 1]) - begin] for g in groups]
+            for g, each in zip(groups, said, strict=True):
+                first, stop = int(self.groups.bytes[g]), int(self.groups.bytes[g + 1])
+                if not self.sound[g] and _crc(file, first, stop, each) != self.groups.crc[g]:
+                    raise Damaged(f"{self.path} is damaged in row group {g}, at byte {first} or after")
+                self.sound[g] = 1
+        return said
 
 
 def open_part(folder: Path, info: PartInfo, identify: Callable[[str], int]) -> Part:
     """The part in `folder` that `info` describes; `identify` gives a series' id. Raises Damaged if it is not that."""
     path = folder / info.file
     try:
-        if path.stat().st_size != info.bytes or _footer(path) != info.footer:
+        text = _footer(path)
+        if path.stat().st_size != info.bytes or zlib.crc32(text) != info.footer:
             raise Damaged(f"{path} is damaged: it is not the file that the snapshot names")
-        metadata = pq.read_metadata(path)
-        index = msgspec.json.decode((metadata.metadata or {})[INDEX], type=Index)
+        groups = Groups.unpack(info.groups)
+        rest = text[int(groups.said[-1]) - (info.bytes - len(text)) : -8]
+        whole = pq.read_metadata(pa.BufferReader(footer.file_of(text[: info.head], [], rest)))
+        index = msgspec.json.decode((whole.metadata or {})[INDEX], type=Index)
     except (OSError, pa.ArrowException, KeyError, msgspec.MsgspecError) as error:
         raise Damaged(f"{path} is damaged: {error}") from error
     ids = np.array([identify(name) for name in index.names], np.int32)
     order = np.argsort(ids)
     starts = np.array(index.starts, np.int64)
-    groups = [metadata.row_group(g) for g in range(metadata.num_row_groups)]
-    times = [group.column(1).statistics for group in groups]
     return Part(
         info,
         path,
@@ -188,12 +228,9 @@ def open_part(folder: Path, info: PartInfo, identify: Callable[[str], int]) -> P
         starts[1:][order],
         np.array(index.first_ns, np.int64)[order],
         np.array(index.last_ns, np.int64)[order],
-        np.append(0, np.cumsum([group.num_rows for group in groups])).astype(np.int64),
-        np.array([each.min_raw for each in times], np.int64),
-        np.array([each.max_raw for each in times], np.int64),
-        _offsets(metadata, path),
-        metadata,
-        set(),
+        groups,
+        text[: info.head],
+        bytearray(len(groups)),
     )
 
 
@@ -210,32 +247,47 @@ def _pick(column: NDArray[_Number], picks: list[tuple[int, int]]) -> NDArray[_Nu
 
 def info_of(path: Path) -> PartInfo:
     """What a snapshot says of the file at `path`, which was just written."""
-    offsets = _offsets(pq.read_metadata(path), path)
+    text, size = _footer(path), path.stat().st_size
+    found = footer.layout(text[:-8])
+    head, said = text[: found.head], [text[a:b] for a, b in pairwise(found.groups)]
+    rows, starts, times, deviating = [0], list[int](), list[tuple[int, int]](), False
+    for first in range(0, len(said), _SAID_AT_ONCE):
+        metadata = pq.read_metadata(pa.BufferReader(footer.file_of(head, said[first : first + _SAID_AT_ONCE])))
+        deviating = "std" in metadata.schema.names
+        for g in range(metadata.num_row_groups):
+            group = metadata.row_group(g)
+            series, at = group.column(0), group.column(1).statistics
+            rows.append(rows[-1] + group.num_rows)
+            starts.append(min(series.data_page_offset, series.dictionary_page_offset or series.data_page_offset))
+            times.append((at.min_raw, at.max_raw))
+    bounds = [*starts, size - len(text)]
     with path.open("rb") as file:
-        groups = tuple(_crc(file, a, b) for a, b in pairwise(offsets))
-    return PartInfo(path.name, path.stat().st_size, _footer(path), groups)
+        crc = [_crc(file, a, b, each) for (a, b), each in zip(pairwise(bounds), said, strict=True)]
+    first_ns, last_ns = np.array(times, np.int64).reshape(-1, 2).T
+    packed = Groups(
+        np.array(rows, np.int64),
+        np.array(bounds, np.int64),
+        np.array(found.groups, np.int64) + (size - len(text)),
+        np.array(crc, np.int64),
+        first_ns,
+        last_ns,
+    ).pack()
+    return PartInfo(path.name, size, zlib.crc32(text), found.head, deviating, packed)
 
 
-def _offsets(metadata: pq.FileMetaData, path: Path) -> tuple[int, ...]:
-    """The first byte of each row group, and the first after the last."""
-    first = [metadata.row_group(g).column(0) for g in range(metadata.num_row_groups)]
-    offsets = [min(each.data_page_offset, each.dictionary_page_offset or each.data_page_offset) for each in first]
-    return (*offsets, path.stat().st_size - metadata.serialized_size - 8)
-
-
-def _crc(file: BinaryIO, start: int, stop: int) -> int:
+def _crc(file: BinaryIO, start: int, stop: int, said: bytes) -> int:
     file.seek(start)
-    return zlib.crc32(file.read(stop - start))
+    return zlib.crc32(said, zlib.crc32(file.read(stop - start)))
 
 
-def _footer(path: Path) -> int:
-    """CRC-32 of the footer, which Parquet itself does not protect. -1 if there is none."""
+def _footer(path: Path) -> bytes:
+    """The footer with its length and magic, which Parquet itself does not protect; nothing if there is none."""
     with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 8))
         tail = file.read(8)
         length = int.from_bytes(tail[:4], "little") + 8
-        if tail[4:] != b"PAR1" or length > end:
-            return -1
+        if tail[4:] != footer.MAGIC or length > end:
+            return b""
         file.seek(end - length)
-        return zlib.crc32(file.read())
+        return file.read()

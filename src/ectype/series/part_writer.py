@@ -6,6 +6,7 @@ memory does not depend on how large the parts are.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false
 
+import ctypes
 import heapq
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -144,7 +145,7 @@ def merge_parts(
     """
     sample = [next(part.in_order())[1] for part in parts]
     stds = [s.std for s in sample if s.std is not None]
-    deviating = any("std" in part.metadata.schema.names for part in parts)
+    deviating = any(part.info.deviating for part in parts)
     std = np.concatenate(stds) if stds else np.empty(0) if deviating else None
     writer = PartWriter(path, np.concatenate([s.value for s in sample]), std, row_group)
     try:
@@ -157,11 +158,24 @@ def merge_parts(
     except BaseException:
         writer.abandon()
         raise
+    finally:
+        del writer
+        give_back()
 
 
 def _named(part: Part, k: int, names: Sequence[str]) -> Iterator[tuple[str, int, Samples]]:
     for series, samples in part.in_order():
         yield names[series], k, samples
+
+
+def give_back() -> None:
+    """Let the system have memory that nobody uses. pyarrow's writer holds what it will say of each row group until the
+    file is closed, tens of megabytes for a large part, and glibc keeps them for the next; elsewhere nothing is done.
+    """
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _encoding(column: Float64s) -> str:
