@@ -44,7 +44,7 @@ class PartInfo(msgspec.Struct, frozen=True):
     """
 
     file: str
-    bytes: int
+    length: int
     footer: int
     head: int
     deviating: bool
@@ -54,12 +54,12 @@ class PartInfo(msgspec.Struct, frozen=True):
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
-    """The row groups of a part. rows, bytes, said [g+1]: the first row, the first byte and the first byte in the
+    """The row groups of a part. rows, begins, said [g+1]: the first row, the first byte and the first byte in the
     footer of each; crc [g]: the CRC-32 of a group's bytes followed by those in the footer; first_ns, last_ns [g].
     """
 
     rows: Int64s
-    bytes: Int64s
+    begins: Int64s
     said: Int64s
     crc: Int64s
     first_ns: Int64s
@@ -70,7 +70,7 @@ class Groups:
 
     def pack(self) -> bytes:
         """As bytes: the six columns, each little-endian."""
-        columns = (self.rows, self.bytes, self.said, self.crc, self.first_ns, self.last_ns)
+        columns = (self.rows, self.begins, self.said, self.crc, self.first_ns, self.last_ns)
         return np.concatenate(columns).astype("<i8").tobytes()
 
     @classmethod
@@ -197,7 +197,7 @@ class Part:
             text = file.read(int(bounds[groups[-1] + 1]) - begin)
             said = [text[int(bounds[g]) - begin : int(bounds[g + 1]) - begin] for g in groups]
             for g, each in zip(groups, said, strict=True):
-                first, stop = int(self.groups.bytes[g]), int(self.groups.bytes[g + 1])
+                first, stop = int(self.groups.begins[g]), int(self.groups.begins[g + 1])
                 if not self.sound[g] and _crc(file, first, stop, each) != self.groups.crc[g]:
                     raise Damaged(f"{self.path} is damaged in row group {g}, at byte {first} or after")
                 self.sound[g] = 1
@@ -209,10 +209,10 @@ def open_part(folder: Path, info: PartInfo, identify: Callable[[str], int]) -> P
     path = folder / info.file
     try:
         text = _footer(path)
-        if path.stat().st_size != info.bytes or zlib.crc32(text) != info.footer:
+        if path.stat().st_size != info.length or zlib.crc32(text) != info.footer:
             raise Damaged(f"{path} is damaged: it is not the file that the snapshot names")
         groups = Groups.unpack(info.groups)
-        rest = text[int(groups.said[-1]) - (info.bytes - len(text)) : -8]
+        rest = text[int(groups.said[-1]) - (info.length - len(text)) : -8]
         whole = pq.read_metadata(pa.BufferReader(footer.file_of(text[: info.head], [], rest)))
         index = msgspec.json.decode((whole.metadata or {})[INDEX], type=Index)
     except (OSError, pa.ArrowException, KeyError, msgspec.MsgspecError) as error:
