@@ -28,7 +28,9 @@ class Steps:
         return sha256(b"".join(parts)).digest()
 
 
-def block_entry(kind: str, rows: list[Row], metadata: dict[str, str] | None = None, number: int = 0) -> Entry:
+def block_entry(
+    kind: str, rows: list[Row], metadata: dict[str, str] | None = None, number: int = 0, at_ns: int = 0
+) -> Entry:
     body = to_arrow(Block.of(rows), metadata)
     return Entry(
         f"{kind} {number} {sha256(body).hexdigest()}".encode(),
@@ -37,7 +39,7 @@ def block_entry(kind: str, rows: list[Row], metadata: dict[str, str] | None = No
         kind,
         "block:test",
         "author",
-        0,
+        at_ns,
         MEDIA_TYPE,
     )
 

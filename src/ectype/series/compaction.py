@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
-from typing import final
+from typing import Any, TypeAlias, TypeVar, final
 
-from ectype.series.part import Part, PartInfo
-from ectype.series.part_writer import ROW_GROUP, merge_parts
+from ectype.series.part_writer import ROW_GROUP
+
+Wanted: TypeAlias = Callable[[], bool]
+_Made = TypeVar("_Made")
 
 
 @final
@@ -44,52 +45,46 @@ def due(rows: Sequence[int], sizes: Sizes) -> slice | None:
 
 @final
 class Compaction:
-    """At most one merge at a time, in a thread beside (or in `executor`)."""
+    """At most one piece of work at a time, in a thread beside (or in `executor`): a merge, or what tiers need."""
 
-    def __init__(self, sizes: Sizes, executor: Executor | None) -> None:
-        self._sizes = sizes
+    def __init__(self, executor: Executor | None) -> None:
         self._executor = executor
         self._own: ThreadPoolExecutor | None = None
-        self._running: tuple[slice, Future[PartInfo]] | None = None
+        self._running: tuple[Callable[[], None], Future[Any]] | None = None
         self._stop = threading.Event()
 
     @property
     def running(self) -> bool:
-        """Whether a merge was begun and not yet taken."""
+        """Whether something was begun whose end was not yet taken."""
         return self._running is not None
 
     @property
     def done(self) -> bool:
-        """Whether a merge has ended and `take` will tell how."""
+        """Whether what was begun has ended and `take` will tell how."""
         return self._running is not None and self._running[1].done()
 
-    def begin(self, parts: Sequence[Part], names: Sequence[str], path: Callable[[], Path]) -> None:
-        """Begin to merge some of `parts` into a file at `path()`, if that is due and none is being merged."""
-        which = None if self._running else due([part.rows for part in parts], self._sizes)
-        if which is None:
-            return
-        target, chosen, row_group, stop = path(), parts[which], 2 * self._sizes.row_group, self._stop
-
-        def work() -> PartInfo:
-            return merge_parts(target, chosen, names, row_group, lambda: not stop.is_set())
-
+    def begin(self, work: Callable[[Wanted], _Made], adopt: Callable[[_Made], None]) -> None:
+        """Begin `work`, which asks now and then whether it is still wanted; `take` hands what it made to `adopt`."""
+        assert self._running is None
+        stop = self._stop
         if self._executor is None:
             self._executor = self._own = ThreadPoolExecutor(1, "ectype-series-merge")
-        self._running = which, self._executor.submit(work)
+        future = self._executor.submit(work, lambda: not stop.is_set())
+        self._running = (lambda: adopt(future.result())), future
 
-    def take(self) -> tuple[slice, PartInfo]:
-        """Which parts were merged, and into what. Raises what went wrong; the parts are then as they were."""
+    def take(self) -> None:
+        """Adopt what was made. Raises what went wrong; everything is then as it was."""
         assert self._running is not None
-        (which, future), self._running = self._running, None
-        return which, future.result()
+        (adopt, _), self._running = self._running, None
+        adopt()
 
     def wait(self) -> None:
-        """Until the merge that runs has ended, however it did."""
+        """Until what runs has ended, however it did."""
         if self._running is not None:
             wait([self._running[1]])
 
     def close(self) -> None:
-        """Give up what is being merged; the next open begins anew."""
+        """Give up what is being made; the next open begins anew."""
         self._stop.set()
         self._running = None
         if self._own is not None:

@@ -26,6 +26,15 @@ def m4(samples: Samples, points: int) -> Samples:
     return _thin(samples, points, 4)
 
 
+def picked(value: Float64s, starts: Indices) -> Indices:
+    """Which rows M4 keeps of buckets that begin at the rows `starts`: first, last, lowest, highest, and first gap."""
+    if not len(starts):
+        return np.empty(0, np.intp)
+    gaps = np.isnan(value)
+    kept = [starts, _ends(starts, len(value)), *_extremes(value, starts, bool(gaps.any())), _first_where(gaps, starts)]
+    return np.unique(np.concatenate(kept))
+
+
 def _thin(samples: Samples, points: int, per_bucket: int) -> Samples:
     n = len(samples)
     if n <= max(points, 2):

@@ -2,20 +2,23 @@
 
     entry ─► tail (as appended) ─64k rows─► runs (sorted, in memory) ─1 M rows─► part (sorted, Parquet)
                                                      four parts ─► one larger part (compaction.py)
+                                                     what is past ─► tiers (retention.py, tiers.py)
 
 A question looks into the parts, the runs and the tail, oldest first, and of samples of one series at one instant
 the last appended wins; so late rows land at their place wherever they are kept. Parts are made in a thread beside.
 Of a forecast only the newest is kept.
 
     folder/part-N.parquet   closed parts
+    folder/tier-N.parquet   tiers, if the space has rules for them
     folder/run-N.parquet    runs, so that a restart need not fold them again
     folder/SIZE.snapshot    which of these files count at which size of the log, and the tail
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -26,18 +29,34 @@ from ectype.errors import Damaged, EctypeError, Invalid, Misconfigured, Unavaila
 from ectype.ids import split_series
 from ectype.log.entry import Entry
 from ectype.log.fold import Readable, load, save
-from ectype.series.compaction import Compaction, Sizes
-from ectype.series.kept import Kept, KeptForecast, KeptRejected, column, float64s, int64s, run_of, samples_of
+from ectype.series.compaction import Compaction, Sizes, Wanted, due
+from ectype.series.kept import (
+    Kept,
+    KeptForecast,
+    KeptRejected,
+    column,
+    float64s,
+    int64s,
+    kept_tiers,
+    restore_tiers,
+    run_of,
+    samples_of,
+)
 from ectype.series.newest import Newest
 from ectype.series.part import Part, PartInfo, open_part
-from ectype.series.part_writer import write_part
+from ectype.series.part_writer import merge_parts, write_part
+from ectype.series.retention import ALL, Retention, Rule
+from ectype.series.retire import Closed, Retired, close, retire
 from ectype.series.run import Run
 from ectype.series.samples import Samples, merge
 from ectype.series.tail import Tail
+from ectype.series.tier import PER_SERIES, cut
+from ectype.series.tier_file import merge_tiers, tier_id
+from ectype.series.tiers import Sight, Stretch, Tiers, Which, gone_part
 from ectype.values.arrow import from_arrow_with_metadata
 from ectype.values.block import Block, Float64s, Int32s, Int64s
 
-__all__ = ["Forecast", "History", "Samples", "Sizes"]
+__all__ = ["Curve", "Forecast", "History", "Samples", "Sizes", "Sums"]
 
 _KINDS = ("measured", "estimated", "predicted")
 _REJECTED = 1000  # how many are kept to look at; all are counted
@@ -57,6 +76,26 @@ class Forecast:
 
 
 @final
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """Samples of a series, and what they were taken from, the oldest first."""
+
+    samples: Samples
+    stretches: tuple[Stretch, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Sums:
+    """at_ns, count, total [n]: how many samples there are from each instant on, and their sum; and from what."""
+
+    at_ns: Int64s
+    count: Float64s
+    total: Float64s
+    stretches: tuple[Stretch, ...]
+
+
+@final
 @dataclass(slots=True, eq=False)
 class _Held:
     """A run in memory, and its file once it has one."""
@@ -72,7 +111,14 @@ class History:
     name = "series"
     version = 2
 
-    def __init__(self, folder: Path | None, log: Readable | None, sizes: Sizes, executor: Executor | None) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        log: Readable | None,
+        sizes: Sizes,
+        executor: Executor | None,
+        retention: Retention = ALL,
+    ) -> None:
         """Use `History.open`."""
         self.size = 0
         self.rejected_count = 0
@@ -92,8 +138,10 @@ class History:
         self._forecasts: dict[str, Forecast] = {}
         self._rejected: list[KeptRejected] = []
         self._files = 0  # how many files were ever named: no name is used twice
-        self._closing: tuple[int, Future[PartInfo]] | None = None
-        self._compaction = Compaction(sizes, executor)
+        self._tiers = Tiers(retention)
+        self._appended_ns: int | None = None  # when the newest entry was appended
+        self._closing: tuple[int, Future[Closed]] | None = None
+        self._compaction = Compaction(executor)
         self._dead: list[PartInfo] = []  # files to delete once no snapshot names them
         self._saved: int | None = None
         self._damaged = False
@@ -106,16 +154,18 @@ class History:
         *,
         sizes: Sizes | None = None,
         executor: Executor | None = None,
+        retention: Retention = ALL,
     ) -> "History":
         """The history of `log` kept in `folder`, as far as it had come; None: in memory alone, for branches and tests.
 
-        What is there but damaged, of another version or not of `log` is thrown away: the size is 0 then.
-        executor: where parts are made; by default a thread of its own.
+        What is there but damaged, of another version, of other rules or not of `log` is thrown away: the size is 0
+        then. executor: where parts are made; by default a thread of its own. retention: how long what is kept; what
+        is in memory alone keeps everything.
         """
         sizes = sizes or Sizes()
-        history = cls(folder, log, sizes, executor)
         if folder is None:
-            return history
+            return cls(folder, log, sizes, executor)
+        history = cls(folder, log, sizes, executor, retention)
         if log is None:
             raise Misconfigured("a history in a folder needs the log that it is of")
         try:
@@ -124,7 +174,7 @@ class History:
                 load(history, log, folder)
             except Damaged as error:
                 _log.warning("%s: the history is folded again from the log", error)
-                history = cls(folder, log, sizes, executor)
+                history = cls(folder, log, sizes, executor, retention)
             history._sweep(folder)
         except OSError as error:
             raise Unavailable(f"{folder}: the history cannot be opened: {error.strerror}") from error
@@ -137,17 +187,23 @@ class History:
         if index != self.size:
             raise Invalid(f"the history has seen {self.size} entries and cannot take number {index}")
         if entry.kind in _KINDS:
+            due = self._tiers.due(self._now_ns()) if self._tiers.any else None
             try:
-                self._take(entry)
+                self._take(entry, due)
             except EctypeError as error:
                 self.rejected_count += 1
                 self._rejected = [
                     *self._rejected[1 - _REJECTED :],
                     KeptRejected(index, entry.kind, entry.subject, str(error)),
                 ]
+        self._appended_ns = entry.at_ns if self._appended_ns is None else max(self._appended_ns, entry.at_ns)
         self.size += 1
 
-    def _take(self, entry: Entry) -> None:
+    def _now_ns(self) -> int | None:
+        """What age is counted from (retention.py)."""
+        return None if self._span is None or self._appended_ns is None else min(self._span[1], self._appended_ns)
+
+    def _take(self, entry: Entry, due: Int64s | None) -> None:
         if entry.body is None:
             raise Invalid("its body is erased")
         block, metadata = from_arrow_with_metadata(entry.body)
@@ -156,7 +212,11 @@ class History:
             return
         ids = self._identify(entry.kind, block.names)
         if len(block):
-            self._append(np.array(ids, np.int32)[block.series], block.at_ns, block.value, block.std)
+            series = np.array(ids, np.int32)[block.series]
+            if due is None:
+                self._append(series, block.at_ns, block.value, block.std)
+            else:
+                self._sort_out(series, block, due)
 
     def _identify(self, kind: str, names: Sequence[str]) -> list[int]:
         """The ids of series, new ones for new names. Raises Invalid if one cannot be in an entry of that kind."""
@@ -168,11 +228,34 @@ class History:
             if name not in known:
                 known[name] = len(self._names)
                 self._names.append(name)
+                self._tiers.know(name)
         return [known[name] for name in names]
 
-    def _append(self, series: Int32s, at_ns: Int64s, value: Float64s, std: Float64s | None) -> None:
+    def _sort_out(self, series: Int32s, block: Block, due: Int64s) -> None:
+        """Append what is not past already; what is counts in the tiers of its series, if it has some."""
+        bounds = np.append(due, np.full(len(self._names) - len(due), self._tiers.due(self._now_ns())[len(due) :]))
+        late = block.at_ns < bounds[series]
+        if late.any():
+            self._settle()
+            rows = Run.of(
+                series[late], block.at_ns[late], block.value[late], None if block.std is None else block.std[late]
+            )
+            self._newest.fold(rows, len(self._names))
+            having = late & self._tiers.with_any()[series]
+            std = None if block.std is None else block.std[having]
+            self._tiers.late.append(series[having], block.at_ns[having], block.value[having], std)
+            self._see(block.at_ns)
+        on_time = ~late
+        if on_time.any():
+            std = None if block.std is None else block.std[on_time]
+            self._append(series[on_time], block.at_ns[on_time], block.value[on_time], std)
+
+    def _see(self, at_ns: Int64s) -> None:
         first, last = int(at_ns.min()), int(at_ns.max())
         self._span = (min(self._span[0], first), max(self._span[1], last)) if self._span else (first, last)
+
+    def _append(self, series: Int32s, at_ns: Int64s, value: Float64s, std: Float64s | None) -> None:
+        self._see(at_ns)
         start = 0
         while start < len(series):
             rows = slice(start, start + self._sizes.run - self._tail.rows)
@@ -220,9 +303,10 @@ class History:
             self._held = []
             return
         path, names, row_group = self._new_file("part"), self._names, self._sizes.row_group
+        tiers = {every_ns: (self._new_file("tier"), self._tiers.with_tier(every_ns)) for every_ns in self._tiers.live}
 
-        def write() -> PartInfo:
-            return write_part(path, Run.merge(runs), names, row_group)
+        def write() -> Closed:
+            return close(Run.merge(runs), names, path, tiers, row_group)
 
         if self._executor is None:
             self._executor = self._own_executor = ThreadPoolExecutor(1, "ectype-series")
@@ -230,39 +314,127 @@ class History:
 
     def _adopt(self, *, wait: bool = False) -> None:
         """Let the part that was being made take the place of its runs, if it is there."""
-        self._adopt_merged()
+        self._adopt_work()
         if self._closing is None or self._folder is None or not (wait or self._closing[1].done()):
             return
         count, future = self._closing
         self._closing = None
         try:
-            part = open_part(self._folder, future.result(), self._id_of)
+            closed = future.result()
+            part = open_part(self._folder, closed.part, self._id_of)
+            tiers = {every_ns: self._open_tier(info) for every_ns, info in closed.tiers.items()}
         except (OSError, ValueError, Damaged) as error:  # pyarrow's errors are of these
             _log.warning("no part of the history could be made, so it stays in memory for now: %s", error)
             return
         self._old.append(part)
+        for every_ns, tier in tiers.items():
+            self._tiers.live[every_ns].append(tier)
         self._dead += [held.file for held in self._held[:count] if held.file is not None]
         self._held = self._held[count:]
-        self._merge()
+        self._work()
 
-    def _merge(self) -> None:
-        """Begin to merge parts if there are many of one size."""
+    def _open_tier(self, info: PartInfo) -> Part:
+        assert self._folder is not None
+        return open_part(self._folder, info, lambda name: tier_id(name, self._id_of))
+
+    def _work(self) -> None:
+        """Begin what is to be done beside, if nothing is: put what is past into tiers, merge what is in many files."""
+        if self._folder is None or self._compaction.running:
+            return
+        if self._tiers.any and (self._retire() or self._rewrite()):
+            return
+        self._merge(None, self._old, None)
+        for every_ns in self._tiers.live:
+            self._merge(every_ns, self._tiers.live[every_ns], "live")
+            self._merge(every_ns, self._tiers.past[every_ns], "past")
+
+    def _retire(self) -> bool:
+        """Begin to put samples that are past into tiers, once they are a fifth of all, or many came late."""
+        tiers, now_ns = self._tiers, self._now_ns()
+        due, sizes = tiers.due(now_ns), self._sizes
         parts = [part for part in self._old if isinstance(part, Part)]
-        self._compaction.begin(parts, self._names, lambda: self._new_file("part"))
+        past = sum(part.rows * (gone_part(part, due) - gone_part(part, tiers.gone)) for part in parts)
+        if tiers.late.rows < sizes.run and past < max(sizes.part, 0.2 * sum(part.rows for part in parts)):
+            return False
+        memory = [*(held.run for held in self._held), self._tail.run()]
+        sight = replace(tiers.sight(parts, memory), late=tiers.late.after(0))
+        files = {
+            every_ns: (self._new_file("tier"), tiers.with_tier(every_ns), tiers.kept(every_ns, now_ns))
+            for every_ns in tiers.past
+        }
+        names, row_group = list(self._names), sizes.row_group
+        self._compaction.begin(lambda wanted: retire(sight, names, due, files, row_group, wanted), self._adopt_retired)
+        return True
 
-    def _adopt_merged(self) -> None:
-        """Let a merged part take the place of those it was made of."""
-        if self._folder is None or not self._compaction.done:
+    def _adopt_retired(self, retired: Retired) -> None:
+        tiers = self._tiers
+        made = {every_ns: self._open_tier(info) for every_ns, info in retired.tiers.items()}
+        for every_ns, part in made.items():
+            tiers.past[every_ns].append(part)
+        tiers.late = tiers.late.after(retired.late)
+        gone = tiers.gone.copy()  # whoever looks at it in another thread sees it as it was
+        gone[: len(retired.due)] = np.maximum(gone[: len(retired.due)], retired.due)
+        tiers.gone = gone
+        for parts, per_series in [(self._old, 1), *((parts, PER_SERIES) for parts in tiers.live.values())]:
+            for part in [each for each in parts if isinstance(each, Part) and gone_part(each, gone, per_series) == 1.0]:
+                parts.remove(part)
+                self._dead.append(part.info)
+
+    def _rewrite(self) -> bool:
+        """Begin to write a part anew without the rows that are gone, if these are more than half."""
+        for number, part in enumerate(self._old):
+            if isinstance(part, Part) and gone_part(part, self._tiers.gone) > 0.5:
+                self._begin_merge(None, self._old, None, slice(number, number + 1))
+                return True
+        return False
+
+    def _merge(self, every_ns: int | None, parts: "list[Part | Run] | list[Part]", which: Which | None) -> None:
+        """Begin to merge parts if there are many of one size and nothing else is being done."""
+        if not self._compaction.running:
+            some = due([part.rows for part in parts if isinstance(part, Part)], self._sizes)
+            if some is not None:
+                self._begin_merge(every_ns, parts, which, some)
+
+    def _begin_merge(
+        self, every_ns: int | None, parts: "list[Part | Run] | list[Part]", which: Which | None, some: slice
+    ) -> None:
+        chosen = [part for part in parts[some] if isinstance(part, Part)]
+        names, row_group, tiers = self._names, 2 * self._sizes.row_group, self._tiers
+        gone, path = tiers.gone, self._new_file("part" if every_ns is None else "tier")
+
+        def since(series: int) -> int:
+            return int(gone[series]) if series < len(gone) else _LIMITS.min
+
+        def work(wanted: Wanted) -> PartInfo | None:
+            if every_ns is None:
+                return merge_parts(path, chosen, names, row_group, wanted, since)
+            return merge_tiers(path, chosen, names, every_ns, row_group, wanted, first, add=which == "past")
+
+        kept = tiers.kept(every_ns, self._now_ns()) if every_ns is not None else None
+
+        def first(series: int) -> int:
+            return since(series) if which == "live" or kept is None else int(kept[series])
+
+        def adopt(info: PartInfo | None) -> None:
+            assert self._folder is not None
+            made: list[Part] = []
+            if info is not None:
+                made = [open_part(self._folder, info, self._id_of) if every_ns is None else self._open_tier(info)]
+            self._dead += [part.info for part in chosen]
+            parts[some] = made
+
+        self._compaction.begin(work, adopt)
+
+    def _adopt_work(self) -> None:
+        """Let what was made beside take its place."""
+        if not self._compaction.done:
             return
         try:
-            which, info = self._compaction.take()
-            part = open_part(self._folder, info, self._id_of)
+            self._compaction.take()
         except (OSError, ValueError, Damaged) as error:
-            _log.warning("parts of the history could not be merged, so they stay apart for now: %s", error)
+            _log.warning("files of the history could not be merged, so they stay as they are for now: %s", error)
             return
-        self._dead += [old.info for old in self._old[which] if isinstance(old, Part)]
-        self._old[which] = [part]
-        self._merge()
+        self._work()
 
     def _new_file(self, kind: str) -> Path:
         assert self._folder is not None
@@ -280,6 +452,7 @@ class History:
     def save(self) -> None:
         """Let the folder say what was folded so far. Raises Unavailable if the disk does not take it."""
         self._adopt()
+        self._work()
         if self._folder is None or self._log is None or self._damaged or (self._saved == self.size and not self._dead):
             return
         try:
@@ -337,6 +510,8 @@ class History:
             },
             rejected_count=self.rejected_count,
             rejected=self._rejected,
+            appended_ns=self._appended_ns,
+            tiers=kept_tiers(self._tiers),
         )
         return msgspec.msgpack.encode(kept)
 
@@ -344,9 +519,14 @@ class History:
         """Become what `snapshot` gave at `size`. Raises Damaged if a file that it names is not as it was."""
         assert self._folder is not None
         kept = msgspec.msgpack.decode(state, type=Kept)
+        if kept.tiers.rules != self._tiers.retention.digest():
+            raise Damaged(f"{self._folder}: retention.toml says something else than before")
         self._names = list(kept.names)
         for number, name in enumerate(self._names):
             self._ids[split_series(name)[2]][name] = number
+            self._tiers.know(name)
+        restore_tiers(self._tiers, kept.tiers, self._open_tier)
+        self._appended_ns = kept.appended_ns
         self._old = [open_part(self._folder, info, self._id_of) for info in kept.parts]
         self._held = [_Held(open_part(self._folder, info, self._id_of).load(), info) for info in kept.runs]
         run = run_of(kept)
@@ -368,6 +548,8 @@ class History:
     def _sweep(self, folder: Path) -> None:
         """Delete files that no snapshot names: half-made ones, and those of a history that was thrown away."""
         named = {part.info.file for part in self._old if isinstance(part, Part)}
+        for parts in (*self._tiers.live.values(), *self._tiers.past.values()):
+            named |= {part.info.file for part in parts}
         named |= {held.file.file for held in self._held if held.file is not None}
         for path in folder.iterdir():
             stray = path.suffix == ".parquet" and path.name not in named
@@ -377,26 +559,84 @@ class History:
     # ---- questions
 
     def range(self, series: str, from_ns: int = _LIMITS.min, to_ns: int = _LIMITS.max) -> Samples:
-        """The samples of a series from `from_ns` to `to_ns`, both included, by time; none if nobody knows it.
+        """The samples of a series from `from_ns` to `to_ns`, both included, by time; none if nobody knows it. Where
+        its samples are past, those that its tiers have: the first, lowest, highest and last of each stretch.
 
         Raises Unavailable if a file turns out to be damaged: the next start folds it again from the log.
         """
+        return self.curve(series, from_ns, to_ns).samples
+
+    def curve(
+        self,
+        series: str,
+        from_ns: int = _LIMITS.min,
+        to_ns: int = _LIMITS.max,
+        finest_ns: int = 0,
+        *,
+        divides: bool = False,
+    ) -> Curve:
+        """The same, and from where. What is coarser than `finest_ns` is only taken where nothing finer is kept; of
+        what is not, the coarsest (divides: of what divides it), as it is read soonest. No extreme is ever lost.
+        """
         known = self._find(series)
         if known is None:
-            return Samples.empty()
+            return Curve(Samples.empty(), ())
+        sight, stretches = self._see_stretches(known, from_ns, to_ns, finest_ns, divides=divides)
+        pieces: list[Samples] = []
+        with self._believing():
+            for each in stretches:
+                if each.every_ns is None:
+                    pieces.append(sight.samples(known, each.from_ns, each.to_ns))
+                else:
+                    tier = sight.tier(known, each.every_ns, each.from_ns, each.to_ns)
+                    pieces.append(cut(tier, each.from_ns, each.to_ns).picks)
+        samples = merge([piece for piece in pieces if len(piece)])
+        return Curve(Samples(samples.at_ns, samples.value, _some(samples.std)), tuple(stretches))
+
+    def sums(self, series: str, from_ns: int, to_ns: int, every_ns: int) -> Sums:
+        """How many samples (gaps left out) there are of a series, and their sum, from `from_ns` to `to_ns`: of each
+        by itself or of stretches that divide `every_ns`, longer ones only where nothing finer is kept.
+        """
+        known = self._find(series)
+        if known is None:
+            return Sums(np.empty(0, np.int64), np.empty(0), np.empty(0), ())
+        sight, stretches = self._see_stretches(known, from_ns, to_ns, every_ns, divides=True)
+        found: list[tuple[Int64s, Float64s, Float64s]] = []
+        with self._believing():
+            for each in stretches:
+                if each.every_ns is None:
+                    samples = sight.samples(known, each.from_ns, each.to_ns)
+                    there = ~np.isnan(samples.value)
+                    found.append((samples.at_ns[there], np.ones(int(there.sum())), samples.value[there]))
+                else:
+                    tier = cut(sight.tier(known, each.every_ns, each.from_ns, each.to_ns), each.from_ns, each.to_ns)
+                    found.append((tier.start_ns, tier.count, tier.total))
+        if not found:
+            return Sums(np.empty(0, np.int64), np.empty(0), np.empty(0), ())
+        at_ns, count, total = (np.concatenate(columns) for columns in zip(*found, strict=True))
+        return Sums(at_ns, count, total, tuple(stretches))
+
+    def retention(self, series: str) -> Rule:
+        """How long what is kept of a series."""
+        known = self._find(series)
+        return self._tiers.retention.of(series) if known is None else self._tiers.rule(known)
+
+    def _see_stretches(
+        self, known: int, from_ns: int, to_ns: int, finest_ns: int, *, divides: bool
+    ) -> tuple[Sight, list[Stretch]]:
         self._adopt()
         low, high = (min(max(ns, int(_LIMITS.min)), int(_LIMITS.max)) for ns in (from_ns, to_ns))
-        pieces: list[Samples] = []
+        stretches = self._tiers.stretches(known, low, high, self._now_ns(), finest_ns, divides=divides)
+        return self._tiers.sight(self._old, [*(held.run for held in self._held), self._tail]), stretches
+
+    @contextmanager
+    def _believing(self) -> Generator[None]:
+        """Raises Unavailable, and lets the next start fold anew, if a file turns out to be damaged."""
         try:
-            for piece in (*self._old, *(held.run for held in self._held), self._tail):
-                found = piece.slice(known, low, high)
-                if found is not None:
-                    pieces.append(found)
+            yield
         except Damaged as error:
             self._give_up()
             raise Unavailable(f"{error}; start again: the history is then folded anew from the log") from error
-        samples = merge(pieces)
-        return Samples(samples.at_ns, samples.value, _some(samples.std))
 
     def _give_up(self) -> None:
         """What is on disk cannot be believed any more: the next start shall not."""

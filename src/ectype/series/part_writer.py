@@ -10,7 +10,7 @@ import ctypes
 import heapq
 import os
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import final
 
@@ -138,22 +138,24 @@ def merge_parts(
     names: Sequence[str],
     row_group: int = ROW_GROUP,
     wanted: Callable[[], bool] = lambda: True,
+    since: Callable[[int], int] = lambda _: -(2**63),
 ) -> PartInfo:
     """Write all rows of `parts`, the earliest appended first, to a new part at `path`; of repeats the last one stays.
 
-    wanted: asked before each series. Raises Cancelled once it says no, Damaged if a part is not what was written.
+    wanted: asked before each series. since: the instant before which a series' rows are left out.
+    Raises Cancelled once it says no, Damaged if a part is not what was written.
     """
-    sample = [next(part.in_order())[1] for part in parts]
-    stds = [s.std for s in sample if s.std is not None]
-    deviating = any(part.info.deviating for part in parts)
-    std = np.concatenate(stds) if stds else np.empty(0) if deviating else None
-    writer = PartWriter(path, np.concatenate([s.value for s in sample]), std, row_group)
+    writer = writer_like(path, parts, row_group)
     try:
         streams = [_named(part, k, names) for k, part in enumerate(parts)]
         for name, pieces in groupby(heapq.merge(*streams, key=lambda each: each[:2]), key=lambda each: each[0]):
             if not wanted():
                 raise Cancelled(f"{path.name} is not needed any more")
-            writer.add(name, merge([samples for _, _, samples in pieces]))
+            found = list(pieces)
+            samples = merge([samples for _, _, _, samples in found])
+            first = int(np.searchsorted(samples.at_ns, since(found[0][2])))
+            if first < len(samples):
+                writer.add(name, samples.take(slice(first, None)) if first else samples)
         return writer.finish()
     except BaseException:
         writer.abandon()
@@ -163,9 +165,18 @@ def merge_parts(
         give_back()
 
 
-def _named(part: Part, k: int, names: Sequence[str]) -> Iterator[tuple[str, int, Samples]]:
+def writer_like(path: Path, parts: Sequence[Part], row_group: int) -> PartWriter:
+    """A writer whose columns are encoded as suits what the parts begin with."""
+    sample = [samples for part in parts for _, samples in islice(part.in_order(), 1)]
+    stds = [s.std for s in sample if s.std is not None]
+    deviating = any(part.info.deviating for part in parts)
+    std = np.concatenate(stds) if stds else np.empty(0) if deviating else None
+    return PartWriter(path, np.concatenate([s.value for s in sample] or [np.empty(0)]), std, row_group)
+
+
+def _named(part: Part, k: int, names: Sequence[str]) -> Iterator[tuple[str, int, int, Samples]]:
     for series, samples in part.in_order():
-        yield names[series], k, samples
+        yield names[series], k, series, samples
 
 
 def give_back() -> None:

@@ -51,6 +51,25 @@ class Tail:
             self._series[rows], at_ns[rows], self._value[rows], None if self._std is None else self._std[rows]
         ).slice(series, from_ns, to_ns)
 
+    def each(self, series: int) -> Samples:
+        """Every row of a series by time, also of one instant; those in the order in which they were appended."""
+        rows = np.flatnonzero(self._series[: self.rows] == series)
+        rows = rows[np.argsort(self._at_ns[rows], kind="stable")]
+        return Samples(self._at_ns[rows], self._value[rows], None if self._std is None else self._std[rows])
+
+    def after(self, rows: int) -> "Tail":
+        """A tail of what came after its first `rows`."""
+        rest = Tail()
+        keep = slice(rows, self.rows)
+        std = None if self._std is None else self._std[keep]
+        rest.append(self._series[keep], self._at_ns[keep], self._value[keep], std)
+        return rest
+
+    def columns(self) -> tuple[Int32s, Int64s, Float64s, Float64s | None]:
+        """series, at_ns, value and std of all rows."""
+        rows = slice(0, self.rows)
+        return self._series[rows], self._at_ns[rows], self._value[rows], None if self._std is None else self._std[rows]
+
     def clear(self) -> None:
         """Forget all rows; keep the room."""
         self.rows = 0

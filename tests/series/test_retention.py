@@ -1,0 +1,213 @@
+"""What is past is answered from tiers, and they say what the samples said: however they came, at any moment of the
+work beside, after any restart, and when the history is folded again.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ectype.errors import Invalid, Misconfigured
+from ectype.log.fold import catch_up
+from ectype.series.fold import History, Sizes
+from ectype.series.retention import Retention, Rule, TierRule, length_ns, read_retention
+from tests.series.making import Row, Steps, block_entry
+from tests.series.test_history import LIMITS, Inline, rows_of, same
+
+SMALL = Sizes(run=4, part=10, row_group=3, fan=3)
+RULES = Retention(
+    (
+        Rule(10, (TierRule(4, 40), TierRule(8)), "a.x"),
+        Rule(20, (), "a.y"),
+        Rule(None, (TierRule(4),), "b.x"),
+    )
+)
+NAMES = ("a.x", "a.y", "b.x", "Z.x")
+
+values = st.floats(-1e6, 1e6) | st.just(math.nan)
+stds = st.just(math.nan) | st.floats(0, 10)
+rows_near = st.lists(st.tuples(st.sampled_from(NAMES), st.integers(-12, 6), values, stds), max_size=20)
+steps_taken = st.lists(
+    st.tuples(rows_near, st.integers(0, 15)) | st.sampled_from(["save", "close", "kill"]), max_size=14
+)
+
+
+class Ages:
+    """The rules by hand, a sample at a time: which are kept, and which count in stretches."""
+
+    def __init__(self, rules: Retention) -> None:
+        self.rules = rules
+        self.kept: dict[str, dict[int, tuple[float, float]]] = {}
+        self.late: dict[str, list[tuple[int, float]]] = {}
+        self.newest: int | None = None
+        self.appended: int | None = None
+
+    def before(self, name: str, keep_ns: int | None) -> int:
+        if keep_ns is None or self.newest is None or self.appended is None:
+            return LIMITS[0]
+        align = self.rules.of(name).align_ns
+        return (min(self.newest, self.appended) - keep_ns) // align * align
+
+    def add(self, rows: Sequence[Row], at_ns: int) -> list[Row]:
+        """Takes rows in; returns those that it took: what comes late must not repeat (nobody could tell)."""
+        due = {name: self.before(name, self.rules.of(name).raw_ns) for name in NAMES}
+        taken: list[Row] = []
+        known = {(name, at) for name in NAMES for at in self.kept.get(name, {})}
+        known |= {(name, at) for name in NAMES for at, _ in self.late.get(name, [])}
+        for name, at, value, std in rows:
+            if at < due[name]:
+                if (name, at) in known:
+                    continue
+                known.add((name, at))
+                self.late.setdefault(name, []).append((at, value))
+            else:
+                self.kept.setdefault(name, {})[at] = (value, std)
+            taken.append((name, at, value, std))
+        if taken:
+            times = [at for _, at, _, _ in taken] + ([] if self.newest is None else [self.newest])
+            self.newest = max(times)
+        self.appended = at_ns if self.appended is None else max(at_ns, self.appended)
+        return taken
+
+    def raw(self, name: str) -> list[tuple[int, float, float]]:
+        due = self.before(name, self.rules.of(name).raw_ns)
+        return [(at, *row) for at, row in sorted(self.kept.get(name, {}).items()) if at >= due]
+
+    def stretch(self, name: str, from_ns: int, to_ns: int) -> list[tuple[int, float]]:
+        """All samples that count, by time."""
+        kept = [(at, value) for at, (value, _) in self.kept.get(name, {}).items()]
+        return sorted(
+            ((at, value) for at, value in kept + self.late.get(name, []) if from_ns <= at < to_ns), key=lambda s: s[0]
+        )
+
+
+def check(history: History, ages: Ages) -> None:
+    for name in NAMES:
+        rule = ages.rules.of(name)
+        curve = history.curve(name)
+        due = ages.before(name, rule.raw_ns)
+        raw = [row for row in rows_of(curve.samples) if row[0] >= due]
+        assert same(raw, ages.raw(name))
+        past = [row for row in rows_of(curve.samples) if row[0] < due]
+        bounds = [due, *(ages.before(name, tier.keep_ns) for tier in rule.tiers)]
+        for tier, low, high in zip(rule.tiers, bounds[1:], bounds, strict=False):
+            check_stretches(history, ages, name, tier.every_ns, low, high, past)
+        lowest = min(bounds)
+        assert all(at >= lowest for at, _, _ in past)
+        for tier in rule.tiers[:1]:  # what is kept sample by sample too is told the same by a tier
+            told = history.curve(name, finest_ns=tier.every_ns).samples
+            ends = [at for at, _ in ages.stretch(name, due, 2**62)]
+            if ends:
+                check_stretches(history, ages, name, tier.every_ns, due, max(ends) + 1, rows_of(told))
+
+
+def check_stretches(
+    history: History,
+    ages: Ages,
+    name: str,
+    every_ns: int,
+    low: int,
+    high: int,
+    told: list[tuple[int, float, float]],
+) -> None:
+    times = [at for at, _ in ages.stretch(name, low, high)]
+    if not times:
+        assert not [at for at, _, _ in told if low <= at < high]
+        return
+    first = min(times) // every_ns * every_ns
+    sums = history.sums(name, first, high - 1, every_ns)
+    assert np.all(np.isin(sums.at_ns, [at for at in sums.at_ns.tolist() if first <= at < high]))
+    for start in range(first, high, every_ns):
+        samples = ages.stretch(name, start, start + every_ns)
+        picks = [(at, value) for at, value, _ in told if start <= at < start + every_ns]
+        assert bool(samples) == bool(picks)
+        inside = (sums.at_ns >= start) & (sums.at_ns < start + every_ns)
+        there = [value for _, value in samples if not math.isnan(value)]
+        assert sums.count[inside].sum() == len(there)
+        assert sums.total[inside].sum() == pytest.approx(math.fsum(there), rel=1e-9, abs=1e-6)
+        if not samples:
+            continue
+        assert set(map(repr, picks)) <= set(map(repr, samples))
+        assert same(picks[0], samples[0])
+        assert same(picks[-1], samples[-1])
+        numbers = [value for _, value in picks if not math.isnan(value)]
+        assert (min(numbers, default=None), max(numbers, default=None)) == (
+            min(there, default=None),
+            max(there, default=None),
+        )
+        gaps = [at for at, value in samples if math.isnan(value)]
+        assert [at for at, value in picks if math.isnan(value)][:1] == gaps[:1]
+
+
+def opened(folder: Path, log: Steps, rules: Retention = RULES) -> History:
+    return History.open(folder, log, sizes=SMALL, executor=Inline(), retention=rules)
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps_taken)
+def test_tiers_say_what_the_samples_said_through_every_restart(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[Row], int] | str]
+) -> None:
+    folder, log, ages, now = tmp_path_factory.mktemp("series"), Steps(), Ages(RULES), 0
+    history = opened(folder, log)
+    for step in steps:
+        if isinstance(step, tuple):
+            rows, later = step
+            now += later
+            taken = ages.add([(name, now + at, value, std) for name, at, value, std in rows], now)
+            log.entries.append(block_entry("measured", taken, number=log.size, at_ns=now))
+        elif step == "save":
+            history.save()
+        else:
+            if step == "close":
+                history.close()
+            history = opened(folder, log)
+        catch_up(history, log)
+        check(history, ages)
+    history.close()
+    again = opened(tmp_path_factory.mktemp("again"), log)
+    catch_up(again, log)
+    check(again, ages)
+    again.close()
+
+
+def long_log(entries: int = 200, step: int = 3) -> tuple[Steps, Ages]:
+    log, ages = Steps(), Ages(RULES)
+    for number in range(entries):
+        now = number * step
+        rows = [(name, now + k, math.sin(now + k) * 10 + k, 0.5) for k, name in enumerate(NAMES)]
+        if number % 7 == 3:  # some come late: to what is a sample still, and to what is past
+            rows += [("a.x", now - 5, 77.0 + number, math.nan), ("a.x", now - 31, -50.0 - number, math.nan)]
+        if number % 5 == 1:  # and some again
+            rows += [("a.x", now - 3, 5.5, math.nan), ("b.x", now - 61, 5.5, math.nan)]
+        taken = ages.add(rows, now)
+        log.entries.append(block_entry("measured", taken, number=log.size, at_ns=now))
+    return log, ages
+
+
+def test_what_is_past_leaves_the_disk_and_the_tiers_stay(tmp_path: Path) -> None:
+    log, ages = long_log()
+    history = opened(tmp_path, log)
+    catch_up(history, log)
+    check(history, ages)
+    history.settle()
+    history.save()
+    check(history, ages)
+    kept = sum(len(rows) for name, rows in ages.kept.items() if name in ("a.x", "a.y"))
+    parts = [part for part in tmp_path.glob("part-*.parquet")]
+    assert parts
+    assert list(tmp_path.glob("tier-*.parquet"))
+    import pyarrow.parquet as pq
+
+    there = [name for part in parts for name in pq.read_table(part).column("series").to_pylist()]
+    assert sum(name in ("a.x", "a.y") for name in there) < kept / 2
+    assert sum(name == "Z.x" for name in there) > 150
+    history.close()
+    again = opened(tmp_path, log)
+    assert again.size == log.size
+    check(again, ages)
+    again.close()
