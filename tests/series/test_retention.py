@@ -3,10 +3,17 @@ work beside, after any restart, and when the history is folded again.
 """
 
 import math
-from collections.abc import Sequence
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -143,17 +150,49 @@ def check_stretches(
         assert [at for at, value in picks if math.isnan(value)][:1] == gaps[:1]
 
 
-def opened(folder: Path, log: Steps, rules: Retention = RULES) -> History:
-    return History.open(folder, log, sizes=SMALL, executor=Inline(), retention=rules)
+class OnDemand(Future[Any]):
+    """Work that nobody does before it is asked for."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__()
+        self._work = work
+
+    def do(self) -> None:
+        if self.done():
+            return
+        try:
+            self.set_result(self._work())
+        except OSError as error:
+            self.set_exception(error)
+
+    def result(self, timeout: float | None = None) -> Any:
+        self.do()
+        return super().result(timeout)
 
 
-@settings(max_examples=150, deadline=None)
-@given(steps_taken)
+class Beside(Executor):
+    def __init__(self) -> None:
+        self.given: list[OnDemand] = []
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.given.append(OnDemand(lambda: fn(*args, **kwargs)))
+        return self.given[-1]
+
+
+def opened(folder: Path, log: Steps, rules: Retention = RULES, executor: Executor | None = None) -> History:
+    return History.open(folder, log, sizes=SMALL, executor=executor or Inline(), retention=rules)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps_taken, st.booleans())
 def test_tiers_say_what_the_samples_said_through_every_restart(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[Row], int] | str]
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[list[Row], int] | str], at_once: bool
 ) -> None:
+    """The work beside is done at once, or at some time, or never: a kill may come between any two pieces of it."""
     folder, log, ages, now = tmp_path_factory.mktemp("series"), Steps(), Ages(RULES), 0
-    history = opened(folder, log)
+    beside = Beside()
+    executor = Inline() if at_once else beside
+    history = opened(folder, log, executor=executor)
     for step in steps:
         if isinstance(step, tuple):
             rows, later = step
@@ -162,10 +201,13 @@ def test_tiers_say_what_the_samples_said_through_every_restart(
             log.entries.append(block_entry("measured", taken, number=log.size, at_ns=now))
         elif step == "save":
             history.save()
+        elif step == "work":
+            for each in beside.given:
+                each.do()
         else:
             if step == "close":
                 history.close()
-            history = opened(folder, log)
+            history = opened(folder, log, executor=executor)
         catch_up(history, log)
         check(history, ages)
     history.close()
@@ -198,11 +240,9 @@ def test_what_is_past_leaves_the_disk_and_the_tiers_stay(tmp_path: Path) -> None
     history.save()
     check(history, ages)
     kept = sum(len(rows) for name, rows in ages.kept.items() if name in ("a.x", "a.y"))
-    parts = [part for part in tmp_path.glob("part-*.parquet")]
+    parts = list(tmp_path.glob("part-*.parquet"))
     assert parts
     assert list(tmp_path.glob("tier-*.parquet"))
-    import pyarrow.parquet as pq
-
     there = [name for part in parts for name in pq.read_table(part).column("series").to_pylist()]
     assert sum(name in ("a.x", "a.y") for name in there) < kept / 2
     assert sum(name == "Z.x" for name in there) > 150
@@ -211,3 +251,154 @@ def test_what_is_past_leaves_the_disk_and_the_tiers_stay(tmp_path: Path) -> None
     assert again.size == log.size
     check(again, ages)
     again.close()
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from ectype.log.fold import catch_up
+from ectype.series.fold import History
+from tests.series.test_retention import RULES, SMALL, long_log
+log, _ = long_log()
+history = History.open(Path(sys.argv[1]), log, sizes=SMALL, retention=RULES)
+while history.size < log.size:
+    catch_up(history, log, min(log.size, history.size + 7))
+    history.save()
+    print(history.size, flush=True)
+"""
+
+
+def test_a_process_that_is_killed_anywhere_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    log, ages = long_log()
+    for lines in (2, 5, 1, 9):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        words = [sys.executable, "-c", CHILD, str(tmp_path)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment) as child:
+            assert child.stdout is not None
+            for _ in range(lines):
+                child.stdout.readline()
+            child.send_signal(signal.SIGKILL)
+    history = opened(tmp_path, log)
+    assert history.size > 0
+    catch_up(history, log)
+    check(history, ages)
+    history.close()
+
+
+def test_what_comes_late_and_again_counts_again_as_nobody_can_tell(tmp_path: Path) -> None:
+    log = Steps()
+    for number, at in enumerate((0, 1, 100, 1, 1)):
+        log.entries.append(block_entry("measured", [("a.x", at, float(number), math.nan)], number=number, at_ns=100))
+    history = opened(tmp_path, log)
+    catch_up(history, log)
+    sums = history.sums("a.x", 0, 7, 8)
+    assert sums.count.sum() == 4.0
+    assert [stretch.every_ns for stretch in sums.stretches] == [8]
+    assert rows_of(history.range("a.x", 0, 7))[-1][:2] == (1, 4.0)
+    history.close()
+
+
+def test_a_clock_that_runs_ahead_makes_nothing_old(tmp_path: Path) -> None:
+    log = Steps()
+    log.entries.append(block_entry("measured", [("a.x", 5, 1.0, math.nan), ("a.y", 6, 1.0, math.nan)], at_ns=7))
+    log.entries.append(block_entry("measured", [("a.x", 10**18, 2.0, math.nan)], number=1, at_ns=8))
+    history = opened(tmp_path, log)
+    catch_up(history, log)
+    assert [row[0] for row in rows_of(history.range("a.x"))] == [5, 10**18]
+    assert [row[0] for row in rows_of(history.range("a.y"))] == [6]
+    assert [stretch.every_ns for stretch in history.curve("a.x").stretches][-1] is None
+    history.close()
+
+
+def test_a_series_without_tiers_is_not_kept_when_it_is_past_but_its_newest_is_known(tmp_path: Path) -> None:
+    log = Steps()
+    log.entries.append(block_entry("measured", [("Z.x", 100, 1.0, math.nan)], at_ns=100))
+    log.entries.append(
+        block_entry("measured", [("a.y", 5, 3.0, math.nan), ("a.y", 6, 4.0, math.nan)], number=1, at_ns=101)
+    )
+    history = opened(tmp_path, log)
+    catch_up(history, log)
+    assert len(history.range("a.y")) == 0
+    assert history.last("a.y") == (6, 4.0, None)
+    assert history.span() == (5, 100)
+    history.close()
+
+
+def test_other_rules_fold_the_log_again(tmp_path: Path) -> None:
+    log, ages = long_log(60)
+    history = opened(tmp_path, log)
+    catch_up(history, log)
+    history.close()
+    again = opened(tmp_path, log, Retention())
+    assert again.size == 0
+    catch_up(again, log)
+    everything = sorted({at for entry_rows in (ages.kept["a.x"], dict(ages.late.get("a.x", []))) for at in entry_rows})
+    assert again.range("a.x").at_ns.tolist() == everything
+    again.close()
+
+
+def test_whoever_has_a_loop_is_told_when_rows_would_have_to_wait(tmp_path: Path) -> None:
+    beside, log = Beside(), Steps()
+    history = opened(tmp_path, log, executor=beside)
+    for number in range(20):
+        if history.busy:
+            break
+        log.entries.append(block_entry("measured", [("a.x", number, 1.0, math.nan)], number=number, at_ns=number))
+        catch_up(history, log)
+    assert 12 <= number < 20
+    assert not beside.given[0].done()
+    beside.given[0].do()
+    assert not history.busy
+    history.close()
+
+
+def test_the_rule_of_a_series_is_the_first_that_fits(tmp_path: Path) -> None:
+    (tmp_path / "retention.toml").write_text(
+        """
+        [[rule]]
+        type = "dtmi:x:Pump;1"
+        series = "*.vibration_?"
+        raw = "7d"
+        [[rule]]
+        series = "*@estimated"
+        raw = "90d"
+        tiers = [{ every = "1min", keep = "2y" }, { every = "1h" }]
+        """,
+        "utf-8",
+    )
+    rules = read_retention(tmp_path, {"p1": "dtmi:x:Pump;1"}.get)
+    day = 86_400 * 10**9
+    assert rules.of("p1.vibration_x").raw_ns == 7 * day
+    assert rules.of("p2.vibration_x").raw_ns is None
+    assert rules.of("p1.vibration_xy").raw_ns is None
+    kept = rules.of("p2.power@estimated")
+    assert (kept.raw_ns, kept.align_ns) == (90 * day, 3600 * 10**9)
+    assert kept.tiers == (TierRule(60 * 10**9, 730 * day), TierRule(3600 * 10**9))
+    assert rules.widths() == (60 * 10**9, 3600 * 10**9)
+    assert read_retention(tmp_path / "nowhere").of("a.x") == Rule()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[[rule]\n", "retention.toml"),
+        ('[[rule]]\nserie = "x"', "unknown field `serie`"),
+        ('[[rule]]\nraw = "30"', "rule 1: '30' is no length"),
+        ('[[rule]]\nraw = "0d"', "is no length"),
+        ('[[rule]]\ntiers = [{ every = "forever" }]', "a tier's 'every'"),
+        ('[[rule]]\ntiers = [{ every = "1h" }, { every = "90min" }]', "whole multiple"),
+        ('[[rule]]\nraw = "30d"\ntiers = [{ every = "1h", keep = "2d" }]', "kept longer than the one before"),
+    ],
+)
+def test_a_rule_that_cannot_be_meant_so_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "retention.toml").write_text(text, "utf-8")
+    with pytest.raises(Misconfigured, match=told):
+        read_retention(tmp_path)
+
+
+def test_lengths_of_time_are_read_as_people_write_them() -> None:
+    assert length_ns("10 s") == 10 * 10**9
+    assert length_ns("forever") is None
+    for wrong in ("", "1", "s", "-1s", "1m", "1.5h", "999999999y"):
+        with pytest.raises(Invalid, match="is no length of time"):
+            length_ns(wrong)

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fmu run": ("ectype.cli.fmu_run", "an FMU as a simulated source: a recording of its outputs"),
     "fmu follow": ("ectype.cli.fmu_follow", "an FMU corrected by what was measured, and how sure it is"),
     "history": ("ectype.cli.history", "series of a running node as CSV, Arrow or Parquet"),
+    "retention": ("ectype.cli.retention", "how long a running node keeps what of each series, and what is there"),
     "log verify": ("ectype.cli.log_verify", "check every byte, signature and hash of a space"),
     "log prove": ("ectype.cli.log_prove", "make, or check, a proof that an entry is in a log"),
     "log show": ("ectype.cli.log_show", "print the entries of a log"),

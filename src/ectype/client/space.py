@@ -94,6 +94,10 @@ class Space:
         answer = json.loads(self._get("/api/last"))
         return {name: (row[0], row[1], row[2]) for name, row in answer["series"].items()}
 
+    def retention(self) -> dict[str, Any]:
+        """How long what is kept of each series, and what is there: as `GET /api/retention` says it, in ms."""
+        return json.loads(self._get("/api/retention"))["series"]
+
     def series(self) -> list[str]:
         """The names of all series, sorted."""
         return sorted(self.last())

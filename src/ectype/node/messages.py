@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
 from ectype.series.clock import How as How
+from ectype.series.retention import Rule as Rule
+from ectype.series.tiers import Stretch as Stretch
 from ectype.values.block import Block, Float64s, Int64s
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -97,12 +99,34 @@ class Last:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class HistoryColumns:
-    """A series over time, ascending: at_ns, value and std are [n]; std is None when no sample has one."""
+    """A series over time, ascending: at_ns, value and std are [n]; std is None when no sample has one. stretches:
+    what it was taken from.
+    """
 
     series: str
     at_ns: Int64s
     value: Float64s
     std: Float64s | None = None
+    stretches: tuple[Stretch, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Clocked:
+    """What a series was at each tick of a clock: value [ticks]; and what it was taken from."""
+
+    value: Float64s
+    stretches: tuple[Stretch, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """What is kept of a series, and of it now: the rule, and the stretches of time, the oldest first."""
+
+    series: str
+    rule: Rule
+    stretches: tuple[Stretch, ...]
 
 
 @final

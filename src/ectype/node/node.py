@@ -45,6 +45,7 @@ from ectype.node.tls import device_context
 from ectype.node.view import View
 from ectype.node.write import Writer
 from ectype.series.fold import History
+from ectype.series.retention import read_retention
 from ectype.sources.base import Message
 from ectype.sources.mqtt.endpoint import MqttEndpoint
 from ectype.trust.access import EverybodyMayAll, Principal, Rights
@@ -77,7 +78,8 @@ class Node:
         self.intake = Intake(read_sources(space.path), self._deliver, clock)
         self.feed = FeedMaker()
         self.graph = Graph.open(space.folder("graph"), log)
-        self.history = History.open(space.folder("series"), log)
+        retention = read_retention(space.path, self._model_of)
+        self.history = History.open(space.folder("series"), log, retention=retention)
         self.documents = Documents.open(space.folder("documents"), log)
         known = Known(self.graph)
         self._fleet = FleetWatch(self.graph)

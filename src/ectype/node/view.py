@@ -21,6 +21,7 @@ from ectype.node.graph_view import GraphView
 from ectype.node.messages import (
     AlarmRow,
     BehavioursInfo,
+    Clocked,
     ConsistencyProof,
     Entries,
     EntryRow,
@@ -33,17 +34,18 @@ from ectype.node.messages import (
     Last,
     RelationshipRow,
     Relationships,
+    Retained,
     SpaceInfo,
     Thin,
     TwinRow,
     Twins,
 )
 from ectype.node.write import Draft
-from ectype.series.clock import How, on_clock, ticks
+from ectype.series.clock import How, on_clock, sums_on_clock, ticks
 from ectype.series.downsample import m4, min_max
 from ectype.trust.access import EverybodyMayAll, Principal, Verb, demand
 from ectype.trust.merkle import leaf_hash
-from ectype.values.block import Block, Float64s, Int64s
+from ectype.values.block import Block, Int64s
 
 if TYPE_CHECKING:
     from ectype.node.node import Node
@@ -175,7 +177,8 @@ class View:
         self, series: Sequence[str], from_ns: int, to_ns: int, points: int | None, thin: Thin = "minmax"
     ) -> History:
         """Series from `from_ns` to `to_ns` inclusive, each in at most about `points` samples, no peak lost; with
-        points None every sample, as long as there are not too many.
+        points None every sample, as long as there are not too many. Where a tier is fine enough for the points, or
+        is all that is kept, they are its samples; the answer says so.
         """
         if not series:
             raise Invalid("no series was asked for; add series=TWIN.PROPERTY")
@@ -186,12 +189,15 @@ class View:
         if points is not None and points < 2:
             raise Invalid("a curve needs at least 2 points")
         columns: list[HistoryColumns] = []
+        first_ns, last_ns = self._node.history.span() or (0, 0)
+        shown_ns = min(to_ns, last_ns) - max(from_ns, first_ns)
         for name in series:
             self._demand_series(name)
-            samples = self._node.history.range(name, from_ns, to_ns)
+            curve = self._node.history.curve(name, from_ns, to_ns, 0 if points is None else max(0, shown_ns // points))
+            samples = curve.samples
             if points is not None:
                 samples = _THIN[thin](samples, points)
-            columns.append(HistoryColumns(name, samples.at_ns, samples.value, samples.std))
+            columns.append(HistoryColumns(name, samples.at_ns, samples.value, samples.std, curve.stretches))
             if sum(len(column.at_ns) for column in columns) > _ROWS_AT_ONCE:
                 raise Invalid(
                     f"more than {_ROWS_AT_ONCE} samples at once; ask for less time, or with points= or every="
@@ -207,15 +213,24 @@ class View:
             return np.empty(0, np.int64)
         return ticks(max(from_ns, span[0] - every_ns + 1), min(to_ns, span[1]), every_ns)
 
-    def on_clock(self, series: str, at_ns: Int64s, every_ns: int, how: How, max_age_ns: int) -> Float64s:
-        """[k] what a series was at, or did from, each tick at_ns [k] of one clock (`series/clock.py`)."""
+    def on_clock(self, series: str, at_ns: Int64s, every_ns: int, how: How, max_age_ns: int) -> Clocked:
+        """What a series was at, or did from, each tick at_ns [k] of one clock (`series/clock.py`)."""
         self._demand_series(series)
         if not len(at_ns):
-            return np.empty(0)
-        early = max_age_ns if how == "last" else 0
-        late = 0 if how == "last" else every_ns - 1
-        samples = self._node.history.range(series, int(at_ns[0]) - early, int(at_ns[-1]) + late)
-        return on_clock(samples, at_ns, every_ns, how, max_age_ns)
+            return Clocked(np.empty(0))
+        history, from_ns, to_ns = self._node.history, int(at_ns[0]), int(at_ns[-1])
+        if how in ("mean", "count"):
+            sums = history.sums(series, from_ns, to_ns + every_ns - 1, every_ns)
+            return Clocked(sums_on_clock(sums.at_ns, sums.count, sums.total, at_ns, every_ns, how), sums.stretches)
+        early, late = (max_age_ns, 0) if how == "last" else (0, every_ns - 1)
+        curve = history.curve(series, from_ns - early, to_ns + late, every_ns, divides=True)
+        return Clocked(on_clock(curve.samples, at_ns, every_ns, how, max_age_ns), curve.stretches)
+
+    def retained(self) -> tuple[Retained, ...]:
+        """How long what is kept of each series, and what there is of it."""
+        history = self._node.history
+        names = [name for name in history.series_names() if self._may("read", f"series:{name}")]
+        return tuple(Retained(name, history.retention(name), history.stretches(name)) for name in names)
 
     def span(self) -> tuple[int, int] | None:
         """The first and the last instant that any series has a sample of."""

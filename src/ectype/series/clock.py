@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from ectype.errors import Invalid
-from ectype.series.samples import Samples
+from ectype.series.samples import Indices, Samples
 from ectype.values.block import Float64s, Int64s
 
 How = Literal["last", "mean", "min", "max", "count"]
@@ -28,6 +28,29 @@ def ticks(from_ns: int, to_ns: int, every_ns: int) -> Int64s:
             f"that is {last - first + 1} ticks; at most {MOST_TICKS} at once: take a longer 'every' or a shorter time"
         )
     return np.array([k * every_ns for k in range(first, last + 1)], np.int64)
+
+
+def sums_on_clock(
+    own_ns: Int64s, count: Float64s, total: Float64s, at_ns: Int64s, every_ns: int, how: Literal["mean", "count"]
+) -> Float64s:
+    """The same of counts and sums of samples from each instant own_ns [n], rising, on."""
+    begin = np.searchsorted(own_ns, at_ns)
+    end = np.searchsorted(own_ns, at_ns + (every_ns - 1), side="right")
+    counts = _between(count, begin, end)
+    if how == "count":
+        return counts
+    out = np.full(len(at_ns), np.nan)
+    return np.divide(_between(total, begin, end), counts, out=out, where=counts > 0)
+
+
+def _between(values: Float64s, begin: Indices, end: Indices) -> Float64s:
+    """The sum of values[begin:end], for each; 0 where there are none."""
+    out = np.zeros(len(begin))
+    some = end > begin
+    if some.any():
+        edges = np.stack([begin[some], end[some]], 1).ravel()
+        out[some] = np.add.reduceat(np.append(values, 0.0), edges)[::2]
+    return out
 
 
 def on_clock(samples: Samples, at_ns: Int64s, every_ns: int, how: How, max_age_ns: int) -> Float64s:

@@ -18,7 +18,7 @@ import logging
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
@@ -29,7 +29,8 @@ from ectype.errors import Damaged, EctypeError, Invalid, Misconfigured, Unavaila
 from ectype.ids import split_series
 from ectype.log.entry import Entry
 from ectype.log.fold import Readable, load, save
-from ectype.series.compaction import Compaction, Sizes, Wanted, due
+from ectype.series.answers import Curve, Forecast, Sums
+from ectype.series.compaction import Sizes
 from ectype.series.kept import (
     Kept,
     KeptForecast,
@@ -43,16 +44,16 @@ from ectype.series.kept import (
     samples_of,
 )
 from ectype.series.newest import Newest
-from ectype.series.part import Part, PartInfo, open_part
-from ectype.series.part_writer import merge_parts, write_part
+from ectype.series.part import Part, PartInfo
+from ectype.series.part_writer import give_back, write_part
 from ectype.series.retention import ALL, Retention, Rule
-from ectype.series.retire import Closed, Retired, close, retire
+from ectype.series.retire import Closed, close
 from ectype.series.run import Run
 from ectype.series.samples import Samples, merge
 from ectype.series.tail import Tail
-from ectype.series.tier import PER_SERIES, cut
-from ectype.series.tier_file import merge_tiers, tier_id
-from ectype.series.tiers import Sight, Stretch, Tiers, Which, gone_part
+from ectype.series.tier import cut
+from ectype.series.tiers import Sight, Stretch, Tiers
+from ectype.series.upkeep import Upkeep
 from ectype.values.arrow import from_arrow_with_metadata
 from ectype.values.block import Block, Float64s, Int32s, Int64s
 
@@ -61,38 +62,8 @@ __all__ = ["Curve", "Forecast", "History", "Samples", "Sizes", "Sums"]
 _KINDS = ("measured", "estimated", "predicted")
 _REJECTED = 1000  # how many are kept to look at; all are counted
 _LIMITS = np.iinfo(np.int64)
+_LARGE = 250_000  # samples: what an answer of so many took of memory is given back
 _log = logging.getLogger("ectype.series")
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Forecast:
-    """What was last said, at `issued_ns`, about times to come: columns as in `Samples`."""
-
-    issued_ns: int
-    at_ns: Int64s
-    value: Float64s
-    std: Float64s | None = None
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Curve:
-    """Samples of a series, and what they were taken from, the oldest first."""
-
-    samples: Samples
-    stretches: tuple[Stretch, ...]
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Sums:
-    """at_ns, count, total [n]: how many samples there are from each instant on, and their sum; and from what."""
-
-    at_ns: Int64s
-    count: Float64s
-    total: Float64s
-    stretches: tuple[Stretch, ...]
 
 
 @final
@@ -137,14 +108,15 @@ class History:
         self._span: tuple[int, int] | None = None
         self._forecasts: dict[str, Forecast] = {}
         self._rejected: list[KeptRejected] = []
-        self._files = 0  # how many files were ever named: no name is used twice
         self._tiers = Tiers(retention)
         self._appended_ns: int | None = None  # when the newest entry was appended
         self._closing: tuple[int, Future[Closed]] | None = None
-        self._compaction = Compaction(executor)
-        self._dead: list[PartInfo] = []  # files to delete once no snapshot names them
+        self._upkeep: Upkeep | None = None
+        if folder is not None:
+            self._upkeep = Upkeep(folder, sizes, executor, self._names, self._old, self._tiers, self._id_of)
         self._saved: int | None = None
         self._damaged = False
+        self._large = False  # whether there was a large answer since the last save
 
     @classmethod
     def open(
@@ -175,7 +147,7 @@ class History:
             except Damaged as error:
                 _log.warning("%s: the history is folded again from the log", error)
                 history = cls(folder, log, sizes, executor, retention)
-            history._sweep(folder)
+            history._sweep()
         except OSError as error:
             raise Unavailable(f"{folder}: the history cannot be opened: {error.strerror}") from error
         return history
@@ -198,6 +170,14 @@ class History:
                 ]
         self._appended_ns = entry.at_ns if self._appended_ns is None else max(self._appended_ns, entry.at_ns)
         self.size += 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether the next rows would have to wait until a part is made: whoever has a loop to run waits for that."""
+        if self._closing is None or self._closing[1].done():
+            return False
+        rows = sum(len(held.run) for held in self._held[self._closing[0] :]) + self._tail.rows
+        return rows >= self._sizes.part - self._sizes.run
 
     def _now_ns(self) -> int | None:
         """What age is counted from (retention.py)."""
@@ -298,12 +278,13 @@ class History:
         runs = [held.run for held in self._held]
         if not runs:
             return
-        if self._folder is None:
+        if self._upkeep is None:
             self._old.append(Run.merge(runs))
             self._held = []
             return
-        path, names, row_group = self._new_file("part"), self._names, self._sizes.row_group
-        tiers = {every_ns: (self._new_file("tier"), self._tiers.with_tier(every_ns)) for every_ns in self._tiers.live}
+        new_file, names, row_group = self._upkeep.new_file, self._names, self._sizes.row_group
+        path = new_file("part")
+        tiers = {every_ns: (new_file("tier"), self._tiers.with_tier(every_ns)) for every_ns in self._tiers.live}
 
         def write() -> Closed:
             return close(Run.merge(runs), names, path, tiers, row_group)
@@ -314,132 +295,30 @@ class History:
 
     def _adopt(self, *, wait: bool = False) -> None:
         """Let the part that was being made take the place of its runs, if it is there."""
-        self._adopt_work()
-        if self._closing is None or self._folder is None or not (wait or self._closing[1].done()):
+        if self._upkeep is None:
             return
-        count, future = self._closing
-        self._closing = None
-        try:
-            closed = future.result()
-            part = open_part(self._folder, closed.part, self._id_of)
-            tiers = {every_ns: self._open_tier(info) for every_ns, info in closed.tiers.items()}
-        except (OSError, ValueError, Damaged) as error:  # pyarrow's errors are of these
-            _log.warning("no part of the history could be made, so it stays in memory for now: %s", error)
-            return
-        self._old.append(part)
-        for every_ns, tier in tiers.items():
-            self._tiers.live[every_ns].append(tier)
-        self._dead += [held.file for held in self._held[:count] if held.file is not None]
-        self._held = self._held[count:]
-        self._work()
-
-    def _open_tier(self, info: PartInfo) -> Part:
-        assert self._folder is not None
-        return open_part(self._folder, info, lambda name: tier_id(name, self._id_of))
+        if self._closing is not None and (wait or self._closing[1].done()):
+            (count, future), self._closing = self._closing, None
+            try:
+                closed = future.result()
+                part = self._upkeep.open_part(closed.part)
+                tiers = {every_ns: self._upkeep.open_tier(info) for every_ns, info in closed.tiers.items()}
+            except (OSError, ValueError, Damaged) as error:  # pyarrow's errors are of these
+                _log.warning("no part of the history could be made, so it stays in memory for now: %s", error)
+            else:
+                self._old.append(part)
+                for every_ns, tier in tiers.items():
+                    self._tiers.live[every_ns].append(tier)
+                self._upkeep.dead += [held.file for held in self._held[:count] if held.file is not None]
+                self._held = self._held[count:]
+                self._work()
+        if self._upkeep.done:
+            self._work()
 
     def _work(self) -> None:
-        """Begin what is to be done beside, if nothing is: put what is past into tiers, merge what is in many files."""
-        if self._folder is None or self._compaction.running:
-            return
-        if self._tiers.any and (self._retire() or self._rewrite()):
-            return
-        self._merge(None, self._old, None)
-        for every_ns in self._tiers.live:
-            self._merge(every_ns, self._tiers.live[every_ns], "live")
-            self._merge(every_ns, self._tiers.past[every_ns], "past")
-
-    def _retire(self) -> bool:
-        """Begin to put samples that are past into tiers, once they are a fifth of all, or many came late."""
-        tiers, now_ns = self._tiers, self._now_ns()
-        due, sizes = tiers.due(now_ns), self._sizes
-        parts = [part for part in self._old if isinstance(part, Part)]
-        past = sum(part.rows * (gone_part(part, due) - gone_part(part, tiers.gone)) for part in parts)
-        if tiers.late.rows < sizes.run and past < max(sizes.part, 0.2 * sum(part.rows for part in parts)):
-            return False
-        memory = [*(held.run for held in self._held), self._tail.run()]
-        sight = replace(tiers.sight(parts, memory), late=tiers.late.after(0))
-        files = {
-            every_ns: (self._new_file("tier"), tiers.with_tier(every_ns), tiers.kept(every_ns, now_ns))
-            for every_ns in tiers.past
-        }
-        names, row_group = list(self._names), sizes.row_group
-        self._compaction.begin(lambda wanted: retire(sight, names, due, files, row_group, wanted), self._adopt_retired)
-        return True
-
-    def _adopt_retired(self, retired: Retired) -> None:
-        tiers = self._tiers
-        made = {every_ns: self._open_tier(info) for every_ns, info in retired.tiers.items()}
-        for every_ns, part in made.items():
-            tiers.past[every_ns].append(part)
-        tiers.late = tiers.late.after(retired.late)
-        gone = tiers.gone.copy()  # whoever looks at it in another thread sees it as it was
-        gone[: len(retired.due)] = np.maximum(gone[: len(retired.due)], retired.due)
-        tiers.gone = gone
-        for parts, per_series in [(self._old, 1), *((parts, PER_SERIES) for parts in tiers.live.values())]:
-            for part in [each for each in parts if isinstance(each, Part) and gone_part(each, gone, per_series) == 1.0]:
-                parts.remove(part)
-                self._dead.append(part.info)
-
-    def _rewrite(self) -> bool:
-        """Begin to write a part anew without the rows that are gone, if these are more than half."""
-        for number, part in enumerate(self._old):
-            if isinstance(part, Part) and gone_part(part, self._tiers.gone) > 0.5:
-                self._begin_merge(None, self._old, None, slice(number, number + 1))
-                return True
-        return False
-
-    def _merge(self, every_ns: int | None, parts: "list[Part | Run] | list[Part]", which: Which | None) -> None:
-        """Begin to merge parts if there are many of one size and nothing else is being done."""
-        if not self._compaction.running:
-            some = due([part.rows for part in parts if isinstance(part, Part)], self._sizes)
-            if some is not None:
-                self._begin_merge(every_ns, parts, which, some)
-
-    def _begin_merge(
-        self, every_ns: int | None, parts: "list[Part | Run] | list[Part]", which: Which | None, some: slice
-    ) -> None:
-        chosen = [part for part in parts[some] if isinstance(part, Part)]
-        names, row_group, tiers = self._names, 2 * self._sizes.row_group, self._tiers
-        gone, path = tiers.gone, self._new_file("part" if every_ns is None else "tier")
-
-        def since(series: int) -> int:
-            return int(gone[series]) if series < len(gone) else _LIMITS.min
-
-        def work(wanted: Wanted) -> PartInfo | None:
-            if every_ns is None:
-                return merge_parts(path, chosen, names, row_group, wanted, since)
-            return merge_tiers(path, chosen, names, every_ns, row_group, wanted, first, add=which == "past")
-
-        kept = tiers.kept(every_ns, self._now_ns()) if every_ns is not None else None
-
-        def first(series: int) -> int:
-            return since(series) if which == "live" or kept is None else int(kept[series])
-
-        def adopt(info: PartInfo | None) -> None:
-            assert self._folder is not None
-            made: list[Part] = []
-            if info is not None:
-                made = [open_part(self._folder, info, self._id_of) if every_ns is None else self._open_tier(info)]
-            self._dead += [part.info for part in chosen]
-            parts[some] = made
-
-        self._compaction.begin(work, adopt)
-
-    def _adopt_work(self) -> None:
-        """Let what was made beside take its place."""
-        if not self._compaction.done:
-            return
-        try:
-            self._compaction.take()
-        except (OSError, ValueError, Damaged) as error:
-            _log.warning("files of the history could not be merged, so they stay as they are for now: %s", error)
-            return
-        self._work()
-
-    def _new_file(self, kind: str) -> Path:
-        assert self._folder is not None
-        self._files += 1
-        return self._folder / f"{kind}-{self._files:08d}.parquet"
+        """Adopt what was made beside, and begin what is next."""
+        if self._upkeep is not None:
+            self._upkeep.work(self._now_ns(), lambda: [*(held.run for held in self._held), self._tail.run()])
 
     def _id_of(self, name: str) -> int:
         kind = split_series(name)[2]
@@ -452,17 +331,20 @@ class History:
     def save(self) -> None:
         """Let the folder say what was folded so far. Raises Unavailable if the disk does not take it."""
         self._adopt()
+        if self._upkeep is None or self._folder is None or self._log is None or self._damaged:
+            return
         self._work()
-        if self._folder is None or self._log is None or self._damaged or (self._saved == self.size and not self._dead):
+        if self._large:
+            self._large = False
+            give_back()
+        if self._saved == self.size and not self._upkeep.dead:
             return
         try:
             for held in self._held:
                 if held.file is None:
-                    held.file = write_part(self._new_file("run"), held.run, self._names, self._sizes.row_group)
+                    held.file = write_part(self._upkeep.new_file("run"), held.run, self._names, self._sizes.row_group)
             save(self, self._log, self._folder)
-            dead, self._dead = self._dead, []
-            for info in dead:
-                (self._folder / info.file).unlink(missing_ok=True)
+            self._upkeep.delete()
         except OSError as error:
             raise Unavailable(f"{self._folder}: the history could not be saved: {error}") from error
         self._saved = self.size
@@ -470,15 +352,15 @@ class History:
     def settle(self) -> None:
         """Wait until every part that is due is made and merged. Nobody needs to: questions are answered meanwhile."""
         self._adopt(wait=True)
-        while self._compaction.running:
-            self._compaction.wait()
+        while self._upkeep is not None and self._upkeep.wait():
             self._adopt()
 
     def close(self) -> None:
         """Finish what is being made, and save."""
         self._adopt(wait=True)
         self.save()
-        self._compaction.close()
+        if self._upkeep is not None:
+            self._upkeep.close()
         if self._own_executor is not None:
             self._own_executor.shutdown()
             self._executor = self._own_executor = None
@@ -491,7 +373,7 @@ class History:
             names=self._names,
             parts=[part.info for part in self._old if isinstance(part, Part)],
             runs=[held.file for held in self._held if held.file is not None],
-            files=self._files,
+            files=0 if self._upkeep is None else self._upkeep.files,
             ids=column(run.ids.astype(np.int64)),
             starts=column(run.starts),
             at_ns=column(run.at_ns),
@@ -517,18 +399,18 @@ class History:
 
     def restore(self, size: int, state: bytes) -> None:
         """Become what `snapshot` gave at `size`. Raises Damaged if a file that it names is not as it was."""
-        assert self._folder is not None
+        assert self._upkeep is not None
         kept = msgspec.msgpack.decode(state, type=Kept)
         if kept.tiers.rules != self._tiers.retention.digest():
             raise Damaged(f"{self._folder}: retention.toml says something else than before")
-        self._names = list(kept.names)
+        self._names[:] = kept.names
         for number, name in enumerate(self._names):
             self._ids[split_series(name)[2]][name] = number
             self._tiers.know(name)
-        restore_tiers(self._tiers, kept.tiers, self._open_tier)
+        restore_tiers(self._tiers, kept.tiers, self._upkeep.open_tier)
         self._appended_ns = kept.appended_ns
-        self._old = [open_part(self._folder, info, self._id_of) for info in kept.parts]
-        self._held = [_Held(open_part(self._folder, info, self._id_of).load(), info) for info in kept.runs]
+        self._old[:] = [self._upkeep.open_part(info) for info in kept.parts]
+        self._held = [_Held(self._upkeep.open_part(info).load(), info) for info in kept.runs]
         run = run_of(kept)
         if run is not None:
             self._tail.append(run.series(), run.at_ns, run.value, run.std)
@@ -542,19 +424,17 @@ class History:
             samples = samples_of(forecast)
             self._forecasts[name] = Forecast(forecast.issued_ns, samples.at_ns, samples.value, samples.std)
         self.rejected_count, self._rejected = kept.rejected_count, kept.rejected
-        self._files = kept.files
+        self._upkeep.files = kept.files
         self.size = self._saved = size
 
-    def _sweep(self, folder: Path) -> None:
+    def _sweep(self) -> None:
         """Delete files that no snapshot names: half-made ones, and those of a history that was thrown away."""
         named = {part.info.file for part in self._old if isinstance(part, Part)}
         for parts in (*self._tiers.live.values(), *self._tiers.past.values()):
             named |= {part.info.file for part in parts}
         named |= {held.file.file for held in self._held if held.file is not None}
-        for path in folder.iterdir():
-            stray = path.suffix == ".parquet" and path.name not in named
-            if stray or path.suffix == ".new" or (path.suffix == ".snapshot" and self._saved is None):
-                path.unlink(missing_ok=True)
+        assert self._upkeep is not None
+        self._upkeep.sweep(named, snapshots=self._saved is not None)
 
     # ---- questions
 
@@ -591,6 +471,7 @@ class History:
                     tier = sight.tier(known, each.every_ns, each.from_ns, each.to_ns)
                     pieces.append(cut(tier, each.from_ns, each.to_ns).picks)
         samples = merge([piece for piece in pieces if len(piece)])
+        self._large |= len(samples) > _LARGE
         return Curve(Samples(samples.at_ns, samples.value, _some(samples.std)), tuple(stretches))
 
     def sums(self, series: str, from_ns: int, to_ns: int, every_ns: int) -> Sums:
@@ -620,6 +501,13 @@ class History:
         """How long what is kept of a series."""
         known = self._find(series)
         return self._tiers.retention.of(series) if known is None else self._tiers.rule(known)
+
+    def stretches(self, series: str) -> tuple[Stretch, ...]:
+        """What there is of a series: from when to when its samples, and which of its tiers before."""
+        known = self._find(series)
+        if known is None or self._span is None:
+            return ()
+        return tuple(self._tiers.stretches(known, *self._span, self._now_ns()))
 
     def _see_stretches(
         self, known: int, from_ns: int, to_ns: int, finest_ns: int, *, divides: bool

@@ -113,31 +113,45 @@ class Part:
 
         Raises Damaged if the file is not what was written.
         """
+        return self.slices(series, 1, from_ns, to_ns)[0]
+
+    def slices(self, series: int, count: int, from_ns: int, to_ns: int) -> "list[Samples | None]":
+        """The same of series, series + 1, … whose rows follow each other in the file, with one look into it."""
+        none: list[Samples | None] = [None] * count
         k = int(np.searchsorted(self.ids, series))
-        if k == len(self.ids) or self.ids[k] != series or self.first_ns[k] > to_ns or self.last_ns[k] < from_ns:
-            return None
-        start, stop = int(self.start[k]), int(self.stop[k])
+        if k == len(self.ids) or self.ids[k] != series:
+            return none
+        which = slice(k, k + count)
+        if not ((self.first_ns[which] <= to_ns) & (self.last_ns[which] >= from_ns)).any():
+            return none
         groups = self.groups
-        low = int(np.searchsorted(groups.rows, start, side="right")) - 1
-        high = int(np.searchsorted(groups.rows, stop))
+        low = int(np.searchsorted(groups.rows, self.start[k], side="right")) - 1
+        high = int(np.searchsorted(groups.rows, self.stop[k + count - 1]))
         wanted = [g for g in range(low, high) if groups.first_ns[g] <= to_ns and groups.last_ns[g] >= from_ns]
         if not wanted:
-            return None
-        # Of each group only the rows of this series: the first and the last may hold others too.
-        first_row, picks = 0, list[tuple[int, int]]()
-        for g in wanted:
-            begin, end = int(groups.rows[g]), int(groups.rows[g + 1])
-            picks.append((first_row + max(start, begin) - begin, first_row + min(stop, end) - begin))
-            first_row += end - begin
+            return none
         table = self._read(wanted)
-        at_ns = _pick(numpy_column(table.column("at"), np.int64), picks)
+        return [self._pick(table, wanted, each, from_ns, to_ns) for each in range(k, k + count)]
+
+    def _pick(self, table: pa.Table, groups: list[int], k: int, from_ns: int, to_ns: int) -> Samples | None:
+        """Of the rows of some row groups those of one series: the first and the last group may hold others too."""
+        start, stop = int(self.start[k]), int(self.stop[k])
+        first_row, picks = 0, list[tuple[int, int]]()
+        for g in groups:
+            begin, end = int(self.groups.rows[g]), int(self.groups.rows[g + 1])
+            if begin < stop and end > start:
+                picks.append((first_row + max(start, begin) - begin, first_row + min(stop, end) - begin))
+            first_row += end - begin
+        if not picks:
+            return None
+        at_ns = _picked(numpy_column(table.column("at"), np.int64), picks)
         rows = slice(int(np.searchsorted(at_ns, from_ns)), int(np.searchsorted(at_ns, to_ns, side="right")))
         if rows.start >= rows.stop:
             return None
-        value = _pick(numpy_column(table.column("value"), np.float64), picks)
+        value = _picked(numpy_column(table.column("value"), np.float64), picks)
         std = None
         if "std" in table.column_names:
-            std = _pick(numpy_column(table.column("std"), np.float64), picks)[rows]
+            std = _picked(numpy_column(table.column("std"), np.float64), picks)[rows]
         return Samples(at_ns[rows], value[rows], std)
 
     @property
@@ -239,7 +253,7 @@ def _ranges(start: Int64s, stop: Int64s) -> Int64s:
     return np.concatenate([np.arange(a, b) for a, b in zip(start.tolist(), stop.tolist(), strict=True)])
 
 
-def _pick(column: NDArray[_Number], picks: list[tuple[int, int]]) -> NDArray[_Number]:
+def _picked(column: NDArray[_Number], picks: list[tuple[int, int]]) -> NDArray[_Number]:
     if len(picks) == 1:
         return column[picks[0][0] : picks[0][1]]
     return np.concatenate([column[a:b] for a, b in picks])

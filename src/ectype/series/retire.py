@@ -66,9 +66,10 @@ def retire(
 
     def told(every_ns: int, having: NDArray[np.bool_], kept: Int64s) -> Iterator[tuple[str, Tier]]:
         for name, series in sorted((names[n], n) for n in np.flatnonzero(having).tolist()):
-            pieces = sight.late_tier(series, every_ns, FIRST_NS, LAST_NS)
+            pieces: list[Tier] = []
             if due[series] > FIRST_NS:
                 pieces.append(sight.live_tier(series, every_ns, FIRST_NS, int(due[series]) - 1))
+            pieces += sight.late_tier(series, every_ns, FIRST_NS, LAST_NS)
             yield name, cut(join(pieces, every_ns, add=True), int(kept[series]), LAST_NS)
 
     made: dict[int, PartInfo] = {}

@@ -46,9 +46,7 @@ def tier_id(name: str, identify: Callable[[str], int]) -> int:
 
 def tier_in(part: Part, series: int, every_ns: int, from_ns: int, to_ns: int) -> Tier | None:
     """What a file has of a series from `from_ns` to `to_ns`, which are the ends of stretches; None if nothing."""
-    count = part.slice(series * PER_SERIES + 1, from_ns, to_ns)
-    picks = part.slice(series * PER_SERIES, from_ns, to_ns)
-    total = part.slice(series * PER_SERIES + 2, from_ns, to_ns)
+    picks, count, total = part.slices(series * PER_SERIES, PER_SERIES, from_ns, to_ns)
     if count is None or picks is None or total is None:
         return None
     return _tier(every_ns, picks, count, total)

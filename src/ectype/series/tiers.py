@@ -167,10 +167,9 @@ class Sight:
         """The tier of a series; from_ns and to_ns are widened to whole stretches."""
         from_ns, to_ns = _whole(every_ns, from_ns, to_ns)
         past = [tier_in(part, series, every_ns, from_ns, to_ns) for part in self.past[every_ns]]
-        pieces = [tier for tier in past if tier is not None]
-        pieces += self.late_tier(series, every_ns, from_ns, to_ns)
         live = self.live_tier(series, every_ns, from_ns, to_ns)
-        return join([*pieces, live] if len(live.bucket) else pieces, every_ns, add=True)
+        pieces = [tier for tier in (*past, live) if tier is not None and len(tier.bucket)]
+        return join([*pieces, *self.late_tier(series, every_ns, from_ns, to_ns)], every_ns, add=True)
 
     def live_tier(self, series: int, every_ns: int, from_ns: int, to_ns: int) -> Tier:
         """The tier of the samples that are kept."""

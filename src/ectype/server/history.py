@@ -4,8 +4,9 @@
 # pyright: reportUnknownParameterType=false
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from ectype.errors import Invalid
-from ectype.node.messages import HOWS, THIN, History, How
+from ectype.node.messages import HOWS, THIN, History, How, Stretch
 from ectype.node.view import View
 from ectype.server.gate import Gate, json_response
 from ectype.server.query import NS_PER_MS, Query
@@ -28,10 +29,11 @@ _ALL_TIME_NS = 2**63 - 1
 
 
 def routes(gate: Gate) -> list[BaseRoute]:
-    """`/api/last`, `/api/history`, `/api/forecast` and `/api/alarms`."""
+    """`/api/last`, `/api/history`, `/api/retention`, `/api/forecast` and `/api/alarms`."""
     return [
         gate.route("/api/last", get=_last),
         gate.route("/api/history", get=_history),
+        gate.route("/api/retention", get=_retention),
         gate.route("/api/forecast", get=_forecast),
         gate.route("/api/alarms", get=_alarms),
     ]
@@ -45,6 +47,31 @@ def milliseconds(at_ns: Int64s) -> list[int]:
 def deviations(std: Float64s | None) -> list[float] | None:
     """Standard deviations; None when there is none at all, NaN (which JSON shows as null) where one is missing."""
     return None if std is None or bool(np.isnan(std).all()) else std.tolist()
+
+
+def tiers(stretches: Sequence[Stretch]) -> list[tuple[int, int, int]]:
+    """(from, to, how long a stretch is) in ms of what was taken from tiers; nothing where all came from samples."""
+    return [(s.from_ns // NS_PER_MS, s.to_ns // NS_PER_MS, s.every_ns // NS_PER_MS) for s in stretches if s.every_ns]
+
+
+def _told(table: pa.Table, taken: Mapping[str, object]) -> pa.Table:
+    """The table with what of it was taken from tiers, as metadata of its schema."""
+    return table.replace_schema_metadata({"ectype.tiers": msgspec.json.encode(taken)}) if any(taken.values()) else table
+
+
+async def _retention(request: Request, view: View) -> Response:
+    """How long what is kept: null for ever."""
+    Query(request.query_params)
+    series: dict[str, object] = {}
+    for each in view.retained():
+        kept = [{"every_ms": _ms(tier.every_ns), "keep_ms": _ms(tier.keep_ns)} for tier in each.rule.tiers]
+        there = [(s.from_ns // NS_PER_MS, s.to_ns // NS_PER_MS, _ms(s.every_ns)) for s in each.stretches]
+        series[each.series] = {"raw_ms": _ms(each.rule.raw_ns), "tiers": kept, "there": there}
+    return json_response({"series": series})
+
+
+def _ms(length_ns: int | None) -> int | None:
+    return None if length_ns is None else length_ns // NS_PER_MS
 
 
 async def _last(request: Request, view: View) -> Response:
@@ -65,12 +92,14 @@ async def _history(request: Request, view: View) -> Response:
         return await _clocked(query, view, form, names, from_ns, to_ns, every_ns)
     history = view.history(names, from_ns, to_ns, _points(query), query.choice("thin", THIN, "minmax"))
     if form != "json":
-        return table_response(_long(history), form)
+        taken = {column.series: tiers(column.stretches) for column in history.columns}
+        return table_response(_told(_long(history), taken), form)
     series = {
         column.series: {
             "t": milliseconds(column.at_ns),
             "v": column.value.tolist(),
             "std": deviations(column.std),
+            "tiers": tiers(column.stretches),
         }
         for column in history.columns
     }
@@ -87,13 +116,16 @@ async def _clocked(
     if len(at_ns) * len(names) > _MOST_CELLS:
         raise Invalid(f"{len(at_ns)} ticks of {len(names)} series are more than {_MOST_CELLS} values; ask for fewer")
     columns: dict[str, Float64s] = {}
+    taken: dict[str, list[tuple[int, int, int]]] = {}
     for name in names:
-        columns[name] = view.on_clock(name, at_ns, every_ns, how, max_age_ns)
+        clocked = view.on_clock(name, at_ns, every_ns, how, max_age_ns)
+        columns[name], taken[name] = clocked.value, tiers(clocked.stretches)
         await asyncio.sleep(0)  # others have their turn between two series
     if form == "json":
-        return json_response({"t": milliseconds(at_ns), "series": {k: v.tolist() for k, v in columns.items()}})
+        series = {name: value.tolist() for name, value in columns.items()}
+        return json_response({"t": milliseconds(at_ns), "series": series, "tiers": taken})
     table = pa.table({"at": instants(at_ns), **{name: pa.array(v, from_pandas=True) for name, v in columns.items()}})
-    return table_response(table, form)
+    return table_response(_told(table, taken), form)
 
 
 def _points(query: Query) -> int | None:
