@@ -71,7 +71,7 @@ def test_history_is_columns_in_milliseconds_with_null_for_nan() -> None:
     view = FakeView()
     answer = get(f"/api/history?series=a.p&series=a.p@estimated&from={T0_MS}&to=2014-03-01T13:00:00Z&points=50", view)
     times = [T0_MS, T0_MS + 600_000, T0_MS + 1_200_000]
-    assert answer["series"]["a.p"] == {"t": times, "v": [1.5, None, 3.0], "std": None}
+    assert answer["series"]["a.p"] == {"t": times, "v": [1.5, None, 3.0], "std": None, "tiers": []}
     assert answer["series"]["a.p@estimated"]["std"] == [0.1, None, 0.3]
     assert view.asked[-1] == ("history", ["a.p", "a.p@estimated"], T0_NS, T0_NS + 3600 * 10**9, 50)
 

@@ -55,6 +55,7 @@ class Tiers:
     gone: Int64s = field(default_factory=lambda: np.empty(0, np.int64))
     _rules: list[Rule] = field(default_factory=list[Rule])
     _which: list[int] = field(default_factory=list[int])
+    _numbers: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))  # the same, as a column
     _due: tuple[int | None, int, Int64s] | None = None
 
     def __post_init__(self) -> None:
@@ -72,6 +73,11 @@ class Tiers:
         if self.any:
             self._which.append(self._rules.index(self.retention.of(name)))
 
+    def _by_series(self) -> NDArray[np.intp]:
+        if len(self._numbers) < len(self._which):
+            self._numbers = np.append(self._numbers, np.array(self._which[len(self._numbers) :], np.intp))
+        return self._numbers
+
     def rule(self, series: int) -> Rule:
         """What counts for a series."""
         return self._rules[self._which[series]] if self.any else EVERYTHING
@@ -80,7 +86,7 @@ class Tiers:
         """[series] before when samples are past at `now_ns`."""
         if self._due is None or self._due[:2] != (now_ns, len(self._which)):
             bounds = np.array([_before(rule.raw_ns, rule, now_ns) for rule in self._rules], np.int64)
-            self._due = now_ns, len(self._which), bounds[np.array(self._which, np.intp)]
+            self._due = now_ns, len(self._which), bounds[self._by_series()]
             more = len(self._which) - len(self.gone)
             self.gone = np.append(self.gone, np.full(more, FIRST_NS)) if more else self.gone
         return self._due[2]
@@ -91,16 +97,16 @@ class Tiers:
         for rule in self._rules:
             keep = [tier.keep_ns for tier in rule.tiers if tier.every_ns == every_ns]
             bounds.append(_before(keep[0], rule, now_ns) if keep else LAST_NS)
-        return np.array(bounds, np.int64)[np.array(self._which, np.intp)]
+        return np.array(bounds, np.int64)[self._by_series()]
 
     def with_tier(self, every_ns: int) -> NDArray[np.bool_]:
         """[series] whether it has such a tier."""
         has = [any(tier.every_ns == every_ns for tier in rule.tiers) for rule in self._rules]
-        return np.array(has)[np.array(self._which, np.intp)]
+        return np.array(has)[self._by_series()]
 
     def with_any(self) -> NDArray[np.bool_]:
         """[series] whether it has a tier."""
-        return np.array([bool(rule.tiers) for rule in self._rules])[np.array(self._which, np.intp)]
+        return np.array([bool(rule.tiers) for rule in self._rules])[self._by_series()]
 
     def stretches(
         self, series: int, from_ns: int, to_ns: int, now_ns: int | None, finest_ns: int = 0, *, divides: bool = False
