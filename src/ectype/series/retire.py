@@ -13,7 +13,7 @@ from ectype.series.part import PartInfo
 from ectype.series.part_writer import write_part
 from ectype.series.run import Run
 from ectype.series.tier import Tier, cut, join, tier_run
-from ectype.series.tier_file import TierNames, write_tiers
+from ectype.series.tier_file import TierNames, in_step, write_tiers
 from ectype.series.tiers import FIRST_NS, LAST_NS, Sight
 from ectype.values.block import Int64s
 
@@ -65,10 +65,15 @@ def retire(
     some = next((tier.value[:10_000] for tier in sight.memory_runs()), np.empty(0))
 
     def told(every_ns: int, having: NDArray[np.bool_], kept: Int64s) -> Iterator[tuple[str, Tier]]:
+        files = in_step(sight.live[every_ns], names, every_ns)
+        ahead = next(files, None)
         for name, series in sorted((names[n], n) for n in np.flatnonzero(having).tolist()):
+            found: list[Tier] = []
+            if ahead is not None and ahead[1] == series:  # both go by name, and files hold series with a tier alone
+                found, ahead = ahead[2], next(files, None)
             pieces: list[Tier] = []
             if due[series] > FIRST_NS:
-                pieces.append(sight.live_tier(series, every_ns, FIRST_NS, int(due[series]) - 1))
+                pieces.append(sight.live_tier(series, every_ns, FIRST_NS, int(due[series]) - 1, found))
             pieces += sight.late_tier(series, every_ns, FIRST_NS, LAST_NS)
             yield name, cut(join(pieces, every_ns, add=True), int(kept[series]), LAST_NS)
 

@@ -84,17 +84,22 @@ def merge_tiers(
     """
 
     def tiers() -> Iterator[tuple[str, Tier]]:
-        streams = [_named(part, k, names) for k, part in enumerate(parts)]
-        for name, found in groupby(heapq.merge(*streams, key=lambda each: each[:2]), key=lambda each: each[0]):
-            columns: dict[int, list[list[Samples]]] = {}
-            series = 0
-            for _, k, number, samples in found:
-                series = number // PER_SERIES
-                columns.setdefault(k, [[], [], []])[number % PER_SERIES].append(samples)
-            several = [_tier(every_ns, *(merge(pieces) for pieces in columns[k])) for k in sorted(columns)]
+        for name, series, several in in_step(parts, names, every_ns):
             yield name, cut(join(several, every_ns, add=add), since(series), _LAST_NS)
 
     return _write(writer_like(path, parts, row_group), tiers(), wanted)
+
+
+def in_step(parts: Sequence[Part], names: Sequence[str], every_ns: int) -> Iterator[tuple[str, int, list[Tier]]]:
+    """(name, series, what each file that has some of it has) of all series by name, reading each file once."""
+    streams = [_named(part, k, names) for k, part in enumerate(parts)]
+    for name, found in groupby(heapq.merge(*streams, key=lambda each: each[:2]), key=lambda each: each[0]):
+        columns: dict[int, list[list[Samples]]] = {}
+        series = 0
+        for _, k, number, samples in found:
+            series = number // PER_SERIES
+            columns.setdefault(k, [[], [], []])[number % PER_SERIES].append(samples)
+        yield name, series, [_tier(every_ns, *(merge(pieces) for pieces in columns[k])) for k in sorted(columns)]
 
 
 def _named(part: Part, k: int, names: Sequence[str]) -> Iterator[tuple[str, int, int, Samples]]:

@@ -23,7 +23,7 @@ from ectype.series.retention import EVERYTHING, Retention, Rule
 from ectype.series.run import Piece, Run
 from ectype.series.samples import Samples, merge
 from ectype.series.tail import Tail
-from ectype.series.tier import PER_SERIES, Tier, join, mended, tier_of
+from ectype.series.tier import PER_SERIES, Tier, cut, join, mended, tier_of
 from ectype.series.tier_file import tier_in
 from ectype.values.block import Int64s
 
@@ -177,16 +177,22 @@ class Sight:
         pieces = [tier for tier in (*past, live) if tier is not None and len(tier.bucket)]
         return join([*pieces, *self.late_tier(series, every_ns, from_ns, to_ns)], every_ns, add=True)
 
-    def live_tier(self, series: int, every_ns: int, from_ns: int, to_ns: int) -> Tier:
-        """The tier of the samples that are kept."""
+    def live_tier(
+        self, series: int, every_ns: int, from_ns: int, to_ns: int, files: Sequence[Tier] | None = None
+    ) -> Tier:
+        """The tier of the samples that are kept. files: what its files have, if that was read already."""
         from_ns = max(from_ns, self._gone(series))
         if from_ns > to_ns:
             return join([], every_ns, add=True)
-        files = [tier_in(part, series, every_ns, from_ns, to_ns) for part in self.live[every_ns]]
-        pieces = [tier for tier in files if tier is not None]
+        if files is None:
+            read = [tier_in(part, series, every_ns, from_ns, to_ns) for part in self.live[every_ns]]
+            files = [tier for tier in read if tier is not None]
+        else:
+            files = [cut(tier, from_ns, to_ns) for tier in files]
         memory = [piece.slice(series, from_ns, to_ns) for piece in self.memory]
-        pieces += [tier_of(samples, every_ns) for samples in memory if samples is not None]
-        return mended(join(pieces, every_ns, add=False), lambda low, high: self.samples(series, low, high))
+        pieces = [*files, *(tier_of(samples, every_ns) for samples in memory if samples is not None)]
+        whole = join([tier for tier in pieces if len(tier.bucket)], every_ns, add=False)
+        return mended(whole, lambda low, high: self.samples(series, low, high))
 
     def late_tier(self, series: int, every_ns: int, from_ns: int, to_ns: int) -> list[Tier]:
         """That of the samples that came late; nothing if there are none."""

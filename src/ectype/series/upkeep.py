@@ -52,6 +52,7 @@ class Upkeep:
         self._tiers = tiers
         self._id_of = id_of
         self._compaction = Compaction(executor)
+        self._retired = False  # whether the last work put what is past into tiers
 
     def new_file(self, kind: str) -> Path:
         """A name that no file had before."""
@@ -98,8 +99,12 @@ class Upkeep:
         while True:
             if self._compaction.running and not (self._compaction.done and self._adopt()):
                 return
-            if not (self._tiers.any and (self._retire(now_ns, memory) or self._rewrite(now_ns))):
-                self._merge_any(now_ns)
+            # What is past and what is in many files take turns, so that neither waits for ever when rows come fast.
+            self._retired = (
+                not (self._retired and self._merge_any(now_ns)) and self._tiers.any and self._retire(now_ns, memory)
+            )
+            if not self._compaction.running:
+                _ = self._rewrite(now_ns) or self._merge_any(now_ns)
             if not self._compaction.done:
                 return
 
@@ -153,13 +158,15 @@ class Upkeep:
 
     def _rewrite(self, now_ns: int | None) -> bool:
         """Begin to write a part anew without the rows that are gone, if these are more than half."""
+        if not self._tiers.any:
+            return False
         for number, part in enumerate(self._old):
             if isinstance(part, Part) and gone_part(part, self._tiers.gone) > 0.5:
                 self._merge(None, self._old, None, slice(number, number + 1), now_ns)
                 return True
         return False
 
-    def _merge_any(self, now_ns: int | None) -> None:
+    def _merge_any(self, now_ns: int | None) -> bool:
         """Begin to merge files if there are many of one size."""
         tiers = self._tiers
         lists: list[_List] = [(None, self._old, None)]
@@ -170,7 +177,8 @@ class Upkeep:
             some = due([part.rows for part in parts if isinstance(part, Part)], self._sizes)
             if some is not None:
                 self._merge(every_ns, parts, which, some, now_ns)
-                return
+                return True
+        return False
 
     def _merge(
         self,
