@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectype.errors import Invalid, Misconfigured
+from ectype.errors import Invalid, Misconfigured, Unavailable
 from ectype.log.fold import catch_up
 from ectype.series.fold import History, Sizes
 from ectype.series.retention import Retention, Rule, TierRule, length_ns, read_retention
@@ -402,3 +402,26 @@ def test_lengths_of_time_are_read_as_people_write_them() -> None:
     for wrong in ("", "1", "s", "-1s", "1m", "1.5h", "999999999y"):
         with pytest.raises(Invalid, match="is no length of time"):
             length_ns(wrong)
+
+
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_a_damaged_tier_is_never_believed(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    folder, (log, ages) = tmp_path_factory.mktemp("series"), long_log(30)
+    history = opened(folder, log)
+    catch_up(history, log)
+    history.close()
+    path = data.draw(st.sampled_from(sorted(folder.glob("tier-*.parquet"))))
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    again = opened(folder, log)
+    catch_up(again, log)
+    try:
+        check(again, ages)
+    except Unavailable:  # found while reading: then the next start is right
+        again.close()
+        again = opened(folder, log)
+        assert catch_up(again, log) == log.size
+        check(again, ages)
+    again.close()
