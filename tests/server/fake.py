@@ -100,7 +100,14 @@ class FakeView:
         return Last(17, Block.of([("R80711.power", T0_NS, 812.5), ("R80711.p@estimated", T0_NS, 0.9, 0.1)]))
 
     def history(
-        self, series: Sequence[str], from_ns: int, to_ns: int, points: int | None, thin: str = "minmax"
+        self,
+        series: Sequence[str],
+        from_ns: int,
+        to_ns: int,
+        points: int | None,
+        thin: str = "minmax",
+        quality: bool = False,
+        only: str | None = None,
     ) -> History:
         self._ask("history", list(series), from_ns, to_ns, points)
         at = T0_NS + np.arange(3) * 600 * 10**9
@@ -177,12 +184,20 @@ def ask(
 ) -> httpx.Response:
     """One request to the application, without a socket."""
 
-    async def play() -> httpx.Response:
-        transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 50_000))
-        async with httpx.AsyncClient(transport=transport, base_url=base) as client:
-            return await client.request(method, path, **options)
+    return asyncio.run(asked_of(app, path, method, base, **options))
 
-    return asyncio.run(play())
+
+async def asked_of(
+    app: ASGIApp,
+    path: str,
+    method: str = "GET",
+    base: str = "http://127.0.0.1:8787",
+    **options: Any,
+) -> httpx.Response:
+    """The same from within a loop."""
+    transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 50_000))
+    async with httpx.AsyncClient(transport=transport, base_url=base) as client:
+        return await client.request(method, path, **options)
 
 
 def message_of(response: httpx.Response) -> str:

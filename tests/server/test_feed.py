@@ -33,7 +33,14 @@ def test_a_frame_arrives_as_the_contract_says() -> None:
     async def scene() -> None:
         view = FakeView()
         async with Socket(app_of(view), "/api/feed?from=5") as socket:
-            assert await socket.hear_json() == {"first": 5, "next": 5, "size": 17, "blocks": [], "entries": []}
+            assert await socket.hear_json() == {
+                "first": 5,
+                "next": 5,
+                "size": 17,
+                "blocks": [],
+                "entries": [],
+                "marks": [],
+            }
             view.live.put_nowait(frame(5))
             assert await socket.hear_json() == {
                 "first": 5,
@@ -61,6 +68,7 @@ def test_a_frame_arrives_as_the_contract_says() -> None:
                         "body": [{"op": "add"}],
                     }
                 ],
+                "marks": [],
             }
         assert view.asked[-1] == ("feed", 5)
         assert view.feeds_open == 0

@@ -29,6 +29,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--how", default="last", choices=("last", "mean", "min", "max", "count"), help="default %(default)s")
     add("--max-age", metavar="TIME", help="how old a last value may be (default 1d)")
     add("--points", type=int, help="at most about so many samples of each series, no peak lost")
+    add("--quality", action="store_true", help="what is thought of each sample, and why")
+    add("--only", choices=("good", "usable"), help="leave out what is not good, or what is bad")
     add("--out", type=Path, metavar="FILE", help="write FILE.csv, FILE.arrow or FILE.parquet instead of printing CSV")
 
 
@@ -51,6 +53,8 @@ def main(args: argparse.Namespace) -> None:
         how=args.how,
         max_age=args.max_age,
         points=args.points,
+        quality=args.quality,
+        only=args.only,
         frame="arrow",
     )
     if args.out is None:

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fmu follow": ("ectype.cli.fmu_follow", "an FMU corrected by what was measured, and how sure it is"),
     "history": ("ectype.cli.history", "series of a running node as CSV, Arrow or Parquet"),
     "retention": ("ectype.cli.retention", "how long a running node keeps what of each series, and what is there"),
+    "quality": ("ectype.cli.quality", "which series have suspect or bad readings: since when, and why"),
     "log verify": ("ectype.cli.log_verify", "check every byte, signature and hash of a space"),
     "log prove": ("ectype.cli.log_prove", "make, or check, a proof that an entry is in a log"),
     "log show": ("ectype.cli.log_show", "print the entries of a log"),

@@ -62,6 +62,8 @@ class Space:
         how: Literal["last", "mean", "min", "max", "count"] = "last",
         max_age: str | None = None,
         points: int | None = None,
+        quality: bool = False,
+        only: Literal["good", "usable"] | None = None,
         frame: Frame | None = None,
     ) -> Any:
         """Series over time, as a frame: of pandas if it is installed, else of polars, else a pyarrow Table.
@@ -70,7 +72,9 @@ class Space:
         every: one clock for all ("10min", "1h", "1d"): a column for each series, a row for each tick, with `how`: its
         last value not older than max_age ("1d" if not said), or the mean, min, max or count from tick to tick.
         Without every: a row for each sample with the columns series, at, value, std; points: at most about so many of
-        each series, no peak lost. Raises what the node answers: Invalid, NotFound, Refused; Unavailable if it does not.
+        each series, no peak lost; quality: with the columns quality (good, suspect, bad) and why.
+        only: nothing but good readings, or usable ones: what is not bad.
+        Raises what the node answers: Invalid, NotFound, Refused; Unavailable if it does not.
         """
         names = [series] if isinstance(series, str) else list(series)
         if when is not None:
@@ -80,6 +84,8 @@ class Space:
         given: list[tuple[str, str]] = [("series", name) for name in names]
         given += [("from", start)] if start is not None else []
         given += [("to", stop)] if stop is not None else []
+        given += [("quality", "1")] if quality else []
+        given += [("only", only)] if only is not None else []
         if every is not None:
             given += [("every", every), ("how", how)]
             given += [("max_age", max_age)] if max_age is not None else []
@@ -101,6 +107,14 @@ class Space:
     def series(self) -> list[str]:
         """The names of all series, sorted."""
         return sorted(self.last())
+
+    def quality(self, series: Sequence[str] = (), *, now: bool = False) -> list[dict[str, Any]]:
+        """The series of which readings were suspect or bad, those that are so now first: as `GET /api/quality` tells.
+
+        series: only these; now: only those whose newest reading is not good.
+        """
+        given = [("series", name) for name in series] + ([("now", "1")] if now else [])
+        return json.loads(self._get(f"/api/quality?{urllib.parse.urlencode(given)}"))["series"]
 
     def models(self) -> list[Any]:
         """The DTDL documents of all types of the space."""

@@ -11,9 +11,11 @@ What waits is decoded together too: a hundred messages cost little more than ten
 
 import asyncio
 import logging
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Protocol, final
 
 import msgspec
@@ -40,6 +42,7 @@ _PER_APPEND = 25_000  # messages
 _APPEND_BYTES = 3 << 20
 _VERDICTS = 5000  # in one entry
 _REMEMBERED_REASONS = 20
+_row = itemgetter(0)
 _REMEMBERED_SOURCES = 10_000
 
 
@@ -229,26 +232,35 @@ class Ingest:
                     batch.done.set_exception(error if isinstance(error, Exception) else Unavailable("ingest stopped"))
 
     def _sealed(self, block: Block, aside: Sequence[SetAside]) -> Iterator[list[Entry]]:
-        """The entries for these samples and messages, in lists that one append takes."""
+        """The entries for these samples and messages, in lists that one append takes.
+
+        What the checks say of a block is in the same append as the block, so in the same frame of the log: whoever
+        reads the log frame by frame knows of each reading at once whether it can be trusted.
+        """
         at_ns = self._clock()
         entries: list[Entry] = []
         size = 0
-        for start in range(0, len(block), ROWS_PER_ENTRY):
-            body = to_arrow(_cut(block, start, start + ROWS_PER_ENTRY))
+        verdicts = [] if self._checks is None else self._checks.judge_rows(block)
+        rows = ROWS_PER_ENTRY if len(verdicts) <= _VERDICTS else _VERDICTS
+        for start in range(0, len(block), rows):
+            body = to_arrow(_cut(block, start, start + rows))
             subject = f"block:{self._name}"
             entries.append(
                 seal(self._signer, kind="measured", subject=subject, body=body, media=MEDIA_TYPE, at_ns=at_ns)
             )
             size += len(body)
+            if verdicts:
+                first, stop = (bisect_left(verdicts, row, key=_row) for row in (start, start + rows))
+                for said in quality_bodies([verdict for _, verdict in verdicts[first:stop]]):
+                    subject = f"quality:{self._name}"
+                    entries.append(seal(self._signer, kind="quality", subject=subject, body=said, at_ns=at_ns))
+                    size += len(said)
             if size > _APPEND_BYTES:
                 yield entries
                 entries, size = [], 0
-        verdicts = [] if self._checks is None else self._checks.judge(block)
-        said = [("quality", body) for body in quality_bodies(verdicts)]
-        said += [("set-aside", body) for body in set_aside_bodies(aside)]
-        for kind, body in said:
-            subject = f"{kind}:{self._name}"
-            entries.append(seal(self._signer, kind=kind, subject=subject, body=body, at_ns=at_ns))
+        for body in set_aside_bodies(aside):
+            subject = f"set-aside:{self._name}"
+            entries.append(seal(self._signer, kind="set-aside", subject=subject, body=body, at_ns=at_ns))
             size += len(body)
             if size > _APPEND_BYTES:
                 yield entries

@@ -95,6 +95,10 @@ class Checks:
 
     def judge(self, block: Block) -> list[Verdict]:
         """What is not good in `block`."""
+        return [verdict for _, verdict in self.judge_rows(block)]
+
+    def judge_rows(self, block: Block) -> list[tuple[int, Verdict]]:
+        """What is not good in `block`, each with its row there, in the order of rows."""
         if not self._limits.type and not self._limits.twin and self._comment_of is None:
             return []
         if block.names in self._without:
@@ -121,7 +125,7 @@ class Checks:
         if len(self._without) < _WITHOUT and not any(map(self._of.get, block.names)):
             self._without.add(block.names)
         verdicts.sort(key=lambda item: item[0])
-        return [verdict for _, verdict in verdicts]
+        return verdicts
 
     def forget(self) -> None:
         """Types have changed: look again at what they declare. The checks begin anew."""

@@ -20,6 +20,7 @@ from ectype.log.frame import Frame
 from ectype.log.log import Log
 from ectype.node.belief import load_belief, save_belief
 from ectype.node.fleet import FleetWatch
+from ectype.node.masked import trusted
 from ectype.node.pipe import Advance, Advanced, Begin, Draft, Failed, Ready, Trouble, length_of, pack, parse_answer
 from ectype.trust.keys import Signer
 from ectype.values.arrow import from_arrow_with_metadata
@@ -278,10 +279,9 @@ async def _batch(
     total = 0
     while True:
         through = frame.first + len(frame.entries)
-        for entry in frame.entries:
-            if entry.kind == "measured" and entry.body is not None:
-                blocks.append(entry.body)
-                total += len(entry.body)
+        for body in trusted(frame):
+            blocks.append(body)
+            total += len(body)
         if queue.empty() or total > _BATCH_BYTES or through in stops:
             return blocks, through
         frame = queue.get_nowait()

@@ -5,7 +5,8 @@ from typing import final
 
 from ectype.log.entry import JSON_MEDIA, Entry
 from ectype.log.frame import Frame
-from ectype.node.messages import FeedBlock, FeedEntry, FeedMessage
+from ectype.node.messages import FeedBlock, FeedEntry, FeedMarks, FeedMessage
+from ectype.series.marks import KIND, items_of
 from ectype.values.arrow import MEDIA_TYPE, from_arrow
 
 _SHOWN_BLOCKS = ("measured", "estimated")
@@ -31,16 +32,19 @@ class FeedMaker:
 
 
 def make(frame: Frame, size: int) -> FeedMessage:
-    """One frame as a message. Blocks of samples are decoded; other entries carry their JSON."""
+    """One frame as a message. Blocks of samples and marks are decoded; other entries carry their JSON."""
     blocks: list[FeedBlock] = []
     entries: list[FeedEntry] = []
+    marks: list[FeedMarks] = []
     for index, entry in enumerate(frame.entries, frame.first):
         if entry.kind in _SHOWN_BLOCKS and entry.media == MEDIA_TYPE and entry.body is not None:
             kind = "measured" if entry.kind == "measured" else "estimated"
             blocks.append(FeedBlock(kind, index, from_arrow(entry.body)))
+        elif entry.kind == KIND:
+            marks.append(FeedMarks(index, tuple(items_of(entry))))
         else:
             entries.append(feed_entry(index, entry))
-    return FeedMessage(frame.first, frame.next, size, tuple(blocks), tuple(entries))
+    return FeedMessage(frame.first, frame.next, size, tuple(blocks), tuple(entries), tuple(marks))
 
 
 def feed_entry(index: int, entry: Entry) -> FeedEntry:

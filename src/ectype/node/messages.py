@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
 from ectype.series.clock import How as How
+from ectype.series.judged import ONLY as ONLY
+from ectype.series.judged import Only as Only
+from ectype.series.judged import Quality as Quality
+from ectype.series.judged import SeriesQuality as SeriesQuality
+from ectype.series.marks import Item
 from ectype.series.retention import Rule as Rule
 from ectype.series.tiers import Stretch as Stretch
 from ectype.values.block import Block, Float64s, Int64s
@@ -99,8 +104,10 @@ class Last:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class HistoryColumns:
-    """A series over time, ascending: at_ns, value and std are [n]; std is None when no sample has one. stretches:
-    what it was taken from.
+    """A series over time, ascending: at_ns, value and std are [n]; std is None when no sample has one.
+
+    stretches: what it was taken from. quality, why: [n] what is thought of each sample, and the reasons if it is not
+    good; None if nobody asked.
     """
 
     series: str
@@ -108,6 +115,8 @@ class HistoryColumns:
     value: Float64s
     std: Float64s | None = None
     stretches: tuple[Stretch, ...] = ()
+    quality: tuple[Quality, ...] | None = None
+    why: tuple[tuple[str, ...], ...] | None = None
 
 
 @final
@@ -176,6 +185,26 @@ class FeedBlock:
 
 @final
 @dataclass(frozen=True, slots=True)
+class FeedMarks:
+    """Readings of which entry `index` says that they are not good, and why."""
+
+    index: int
+    items: tuple[Item, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class QualityRows:
+    """Series of which readings were marked; suspect, bad: how many readings of all series the asker may see."""
+
+    size: int
+    suspect: int
+    bad: int
+    rows: tuple[SeriesQuality, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class FeedEntry:
     """Any other entry. `body` is JSON as it stands in the log; None if it is erased or not JSON."""
 
@@ -201,6 +230,7 @@ class FeedMessage:
     size: int
     blocks: tuple[FeedBlock, ...] = ()
     entries: tuple[FeedEntry, ...] = ()
+    marks: tuple[FeedMarks, ...] = ()
 
 
 @final

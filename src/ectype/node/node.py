@@ -1,7 +1,7 @@
 """A node: one space running on this machine. It opens the log, brings the folds to its head, and wires
 what comes in (MQTT, people) and what goes out (views) to it.
 
-    MQTT ─► ingest ─┐                     ┌─► graph, series, documents ─► views ─► server
+    MQTT ─► ingest ─┐                     ┌─► graph, series, marks, documents ─► views ─► server
     views ─► writer ┼─► log ─► follower ──┤
     rooms ──────────┤                     └─► controls ─► MQTT
     estimator ──────┘◄── log
@@ -45,6 +45,7 @@ from ectype.node.tls import device_context
 from ectype.node.view import View
 from ectype.node.write import Writer
 from ectype.series.fold import History
+from ectype.series.marks import Marks
 from ectype.series.retention import read_retention
 from ectype.sources.base import Message
 from ectype.sources.mqtt.endpoint import MqttEndpoint
@@ -80,12 +81,12 @@ class Node:
         self.graph = Graph.open(space.folder("graph"), log)
         retention = read_retention(space.path, self._model_of)
         self.history = History.open(space.folder("series"), log, retention=retention)
+        self.marks = Marks.open(space.folder("marks"), log)
         self.documents = Documents.open(space.folder("documents"), log)
         known = Known(self.graph)
         self._fleet = FleetWatch(self.graph)
-        self.follower = Follower(
-            log, (self.graph, self.history, self.documents), [known.watch, self._fleet.watch, self._types_changed]
-        )
+        self._folds = (self.graph, self.history, self.marks, self.documents)
+        self.follower = Follower(log, self._folds, [known.watch, self._fleet.watch, self._types_changed])
         self.writer = Writer(log, self.graph, self.follower, space.signer, clock)
         self._checks = checks = read_checks(space.path, self._model_of, self._comment_of)
         self.ingest = Ingest(log, space.signer, known, clock, bindings=read_bindings(space.path), checks=checks)
@@ -188,7 +189,7 @@ class Node:
         try:
             await self.log.close()
         finally:
-            for fold in (self.graph, self.history, self.documents):
+            for fold in self._folds:
                 fold.close()
             self.space.close()
 

@@ -25,6 +25,7 @@ from ectype.node.messages import (
     ConsistencyProof,
     Entries,
     EntryRow,
+    FeedMarks,
     FeedMessage,
     ForecastColumns,
     History,
@@ -32,6 +33,9 @@ from ectype.node.messages import (
     InclusionProof,
     Json,
     Last,
+    Only,
+    Quality,
+    QualityRows,
     RelationshipRow,
     Relationships,
     Retained,
@@ -43,6 +47,9 @@ from ectype.node.messages import (
 from ectype.node.write import Draft
 from ectype.series.clock import How, on_clock, sums_on_clock, ticks
 from ectype.series.downsample import m4, min_max
+from ectype.series.judged import keep, level_now, quality_of
+from ectype.series.marks import WORDS
+from ectype.series.samples import Samples
 from ectype.trust.access import EverybodyMayAll, Principal, Verb, demand
 from ectype.trust.merkle import leaf_hash
 from ectype.values.block import Block, Int64s
@@ -173,12 +180,43 @@ class View:
                 rows.append((name, at_ns, value) if std is None else (name, at_ns, value, std))
         return Last(history.size, Block.of(rows))
 
+    def not_good(self) -> dict[str, Quality]:
+        """The series whose newest reading is suspect or bad."""
+        node = self._node
+        levels = {name: level_now(node.marks, node.history, name) for name in node.marks.series()}
+        return {name: WORDS[level] for name, level in levels.items() if level and self._may("read", f"series:{name}")}
+
+    def quality(self, series: Sequence[str], most: int, only_now: bool = False) -> QualityRows:
+        """What is thought of these series, or of all: those with most bad readings, at most `most`.
+
+        The worst now come first, the longest of them. only_now: leave out what is good now.
+        """
+        node = self._node
+        for name in series:
+            self._demand_series(name)
+        names = [name for name in series or node.marks.series() if self._may("read", f"series:{name}")]
+        told = [row for name in names[:most] if (row := quality_of(node.marks, node.history, name)) is not None]
+        suspect, bad = sum(row.suspect for row in told), sum(row.bad for row in told)
+        rows = [row for row in told if row.now != "good" or not only_now]
+        rows.sort(key=lambda row: (-WORDS.index(row.now), row.since_ns or 0, -row.bad, -row.suspect, row.series))
+        return QualityRows(node.marks.size, suspect, bad, tuple(rows))
+
     def history(
-        self, series: Sequence[str], from_ns: int, to_ns: int, points: int | None, thin: Thin = "minmax"
+        self,
+        series: Sequence[str],
+        from_ns: int,
+        to_ns: int,
+        points: int | None,
+        thin: Thin = "minmax",
+        quality: bool = False,
+        only: Only | None = None,
     ) -> History:
         """Series from `from_ns` to `to_ns` inclusive, each in at most about `points` samples, no peak lost; with
         points None every sample, as long as there are not too many. Where a tier is fine enough for the points, or
         is all that is kept, they are its samples; the answer says so.
+
+        quality: say of each sample what is thought of it; only: leave out what is not good, or what is bad (of samples
+        alone, never of tiers).
         """
         if not series:
             raise Invalid("no series was asked for; add series=TWIN.PROPERTY")
@@ -193,11 +231,12 @@ class View:
         shown_ns = min(to_ns, last_ns) - max(from_ns, first_ns)
         for name in series:
             self._demand_series(name)
-            curve = self._node.history.curve(name, from_ns, to_ns, 0 if points is None else max(0, shown_ns // points))
+            every_ns = 0 if points is None else max(0, shown_ns // points)
+            curve = self._curve(name, from_ns, to_ns, every_ns, only)
             samples = curve.samples
             if points is not None:
                 samples = _THIN[thin](samples, points)
-            columns.append(HistoryColumns(name, samples.at_ns, samples.value, samples.std, curve.stretches))
+            columns.append((self._judged if quality else _columns)(name, curve, samples))
             if sum(len(column.at_ns) for column in columns) > _ROWS_AT_ONCE:
                 raise Invalid(
                     f"more than {_ROWS_AT_ONCE} samples at once; ask for less time, or with points= or every="
@@ -213,17 +252,19 @@ class View:
             return np.empty(0, np.int64)
         return ticks(max(from_ns, span[0] - every_ns + 1), min(to_ns, span[1]), every_ns)
 
-    def on_clock(self, series: str, at_ns: Int64s, every_ns: int, how: How, max_age_ns: int) -> Clocked:
+    def on_clock(
+        self, series: str, at_ns: Int64s, every_ns: int, how: How, max_age_ns: int, only: Only | None = None
+    ) -> Clocked:
         """What a series was at, or did from, each tick at_ns [k] of one clock (`series/clock.py`)."""
         self._demand_series(series)
         if not len(at_ns):
             return Clocked(np.empty(0))
         history, from_ns, to_ns = self._node.history, int(at_ns[0]), int(at_ns[-1])
-        if how in ("mean", "count"):
+        if how in ("mean", "count") and only is None:
             sums = history.sums(series, from_ns, to_ns + every_ns - 1, every_ns)
             return Clocked(sums_on_clock(sums.at_ns, sums.count, sums.total, at_ns, every_ns, how), sums.stretches)
         early, late = (max_age_ns, 0) if how == "last" else (0, every_ns - 1)
-        curve = history.curve(series, from_ns - early, to_ns + late, every_ns, divides=True)
+        curve = self._curve(series, from_ns - early, to_ns + late, every_ns, only, divides=True)
         return Clocked(on_clock(curve.samples, at_ns, every_ns, how, max_age_ns), curve.stretches)
 
     def retained(self) -> tuple[Retained, ...]:
@@ -246,6 +287,32 @@ class View:
             if forecast is not None:
                 found.append(ForecastColumns(name, forecast.issued_ns, forecast.at_ns, forecast.value))
         return tuple(found)
+
+    def _curve(
+        self, name: str, from_ns: int, to_ns: int, finest_ns: int, only: Only | None, *, divides: bool = False
+    ) -> Curve:
+        """Samples of a series, from tiers where they are fine enough; with `only` from all samples, those that pass."""
+        history = self._node.history
+        if only is None:
+            return history.curve(name, from_ns, to_ns, finest_ns, divides=divides)
+        curve = history.curve(name, from_ns, to_ns)
+        if coarse := [s for s in curve.stretches if s.every_ns is not None]:
+            raise Invalid(
+                f"of {name} until {to_iso(coarse[-1].to_ns)} only tiers are kept, and they do not tell good readings from "
+                "bad ones; ask without only=, or for what came later"
+            )
+        kept = keep(curve.samples, self._node.marks.levels(name, curve.samples), only)
+        return Curve(kept, curve.stretches)
+
+    def _judged(self, name: str, curve: Curve, samples: Samples) -> HistoryColumns:
+        marks = self._node.marks
+        levels = marks.levels(name, samples)
+        marked = np.flatnonzero(levels)
+        why: list[tuple[str, ...]] = [()] * len(samples)
+        for row, reasons in zip(marked.tolist(), marks.reasons(name, samples.at_ns[marked]), strict=True):
+            why[row] = reasons
+        words: list[Quality] = [WORDS[level] for level in map(int, levels.tolist())]
+        return replace(_columns(name, curve, samples), quality=tuple(words), why=tuple(why))
 
     # ---- the log
 
@@ -331,9 +398,17 @@ class View:
         may = self._may
         blocks = [b for b in message.blocks if all(may("read", f"series:{n}") for n in b.samples.names)]
         entries = [e for e in message.entries if may("read", e.subject)]
-        if len(blocks) == len(message.blocks) and len(entries) == len(message.entries):
+        marks = [
+            FeedMarks(m.index, tuple(item for item in m.items if may("read", f"series:{item.series}")))
+            for m in message.marks
+        ]
+        if (len(blocks), len(entries), marks) == (len(message.blocks), len(message.entries), list(message.marks)):
             return message
-        return FeedMessage(message.first, message.next, message.size, tuple(blocks), tuple(entries))
+        return FeedMessage(message.first, message.next, message.size, tuple(blocks), tuple(entries), tuple(marks))
+
+
+def _columns(name: str, curve: Curve, samples: Samples) -> HistoryColumns:
+    return HistoryColumns(name, samples.at_ns, samples.value, samples.std, curve.stretches)
 
 
 def _twin_row(twin: Twin) -> TwinRow:

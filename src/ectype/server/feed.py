@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 from starlette.websockets import WebSocket
 
 from ectype.errors import Invalid
-from ectype.node.messages import FeedBlock, FeedEntry, FeedMessage
+from ectype.node.messages import FeedBlock, FeedEntry, FeedMarks, FeedMessage
 from ectype.node.view import View
 from ectype.server.gate import Gate
 from ectype.server.history import deviations, milliseconds
@@ -59,6 +59,7 @@ def encode(messages: Sequence[FeedMessage]) -> str:
             "size": messages[-1].size,
             "blocks": [_block_json(block) for message in messages for block in message.blocks],
             "entries": [_entry_json(entry) for message in messages for entry in message.entries],
+            "marks": [_marks_json(marks) for message in messages for marks in message.marks],
         }
     ).decode()
 
@@ -107,7 +108,8 @@ async def _finish(messages: AsyncIterator[FeedMessage]) -> None:
 
 
 def _rows(message: FeedMessage) -> int:
-    return sum(len(block.samples) for block in message.blocks) + len(message.entries)
+    samples = sum(len(block.samples) for block in message.blocks)
+    return samples + sum(len(marks.items) for marks in message.marks) + len(message.entries)
 
 
 def _block_json(block: FeedBlock) -> dict[str, object]:
@@ -121,6 +123,15 @@ def _block_json(block: FeedBlock) -> dict[str, object]:
         "v": samples.value.tolist(),
         "std": deviations(samples.std),
     }
+
+
+def _marks_json(marks: FeedMarks) -> dict[str, object]:
+    items = [
+        {"series": item.series, "t": at_ns // NS_PER_MS, "v": item.value, "quality": item.quality, "why": item.reasons}
+        for item in marks.items
+        if (at_ns := item.instant) is not None
+    ]
+    return {"index": marks.index, "items": items}
 
 
 def _entry_json(entry: FeedEntry) -> dict[str, object]:
