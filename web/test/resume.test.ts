@@ -19,6 +19,7 @@ const frame = (first: number, next: number, size = next): FeedFrame => ({
   size,
   blocks: Array.from({ length: next - first }, (_, i) => block(first + i)),
   entries: [],
+  marks: [],
 });
 
 function dice(seed: number): () => number {

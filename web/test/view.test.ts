@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { stack, table, withGaps } from "../src/charts/table.ts";
+import { doubts, stack, table, withGaps } from "../src/charts/table.ts";
 import { questionFor, windowOf } from "../src/charts/window.ts";
 import { homeView, type Spot } from "../src/scene/home.ts";
 import { condition, farmWind } from "../src/state/farm.ts";
-import { after } from "../src/state/recent.ts";
+import { after, continued, doubt, forget, remember } from "../src/state/recent.ts";
 
 const MIN = 60_000;
 const HOUR = 60 * MIN;
@@ -133,5 +133,22 @@ describe("charts", () => {
   test("searching times agrees with a plain count", () => {
     const t = [1, 3, 3, 8, 13];
     for (let at = 0; at < 15; at += 1) expect(after(t, at)).toBe(t.filter((one) => one <= at).length);
+  });
+});
+
+describe("readings that are not good", () => {
+  test("are found with their place and reason, of the answer and of what the feed brought since", () => {
+    forget();
+    remember("p.x", 2, 7, null);
+    remember("p.x", 3, 9000, null);
+    doubt("p.x", 3, "bad", "range: 9000 is above 10");
+    doubt("p.x", 4, "bad", "no such reading");
+    doubt("q.x", 3, "bad", "no such series");
+    const asked = { t: [0, 1], v: [1, null], std: null, quality: ["suspect", "bad"], why: ["rate", "gap"] } as const;
+    expect(doubts(continued("p.x", asked), undefined)).toEqual([
+      { t: 0, v: 1, quality: "suspect", why: "rate" },
+      { t: 3, v: 9000, quality: "bad", why: "range: 9000 is above 10" },
+    ]);
+    forget();
   });
 });

@@ -37,6 +37,23 @@ export interface Columns {
   readonly t: readonly number[];
   readonly v: readonly (number | null)[];
   readonly std: readonly (number | null)[] | null;
+  /** What is thought of each sample, and why if it is not good; there if it was asked for. */
+  readonly quality?: readonly Quality[];
+  readonly why?: readonly (string | null)[];
+}
+
+export type Quality = "good" | "suspect" | "bad";
+
+/** Readings of which a check said that they are not good. */
+export interface Marks {
+  readonly index: number;
+  readonly items: readonly {
+    readonly series: string;
+    readonly t: number;
+    readonly v: number | null;
+    readonly quality: Quality;
+    readonly why: readonly string[];
+  }[];
 }
 
 export interface Forecast {
@@ -84,6 +101,7 @@ export interface FeedFrame {
   readonly size: number;
   readonly blocks: readonly Block[];
   readonly entries: readonly LogEntry[];
+  readonly marks: readonly Marks[];
 }
 
 /** What the node answered instead of what was asked, in its own words. */
@@ -161,7 +179,7 @@ export async function getHistory(
   signal?: AbortSignal,
 ): Promise<Record<string, Columns>> {
   if (series.length === 0) return {};
-  const range = `from=${Math.floor(from)}&to=${Math.ceil(to)}&points=${Math.round(points)}`;
+  const range = `from=${Math.floor(from)}&to=${Math.ceil(to)}&points=${Math.round(points)}&quality=1`;
   return (await get<{ series: Record<string, Columns> }>(`/api/history?${many(series)}&${range}`, signal)).series;
 }
 

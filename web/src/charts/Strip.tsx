@@ -5,6 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import { shownTime, useStore } from "../state/store.ts";
 import { number } from "../text/format.ts";
 import { marks, touch } from "./plugins.ts";
+import type { Doubt } from "./table.ts";
 import { splits, steps, values } from "./ticks.ts";
 import { follow, zoomTo } from "./window.ts";
 
@@ -39,6 +40,8 @@ export interface StripProps {
   /** The value axis reaches no further than this, whatever the bands say. */
   readonly limit?: readonly [number, number];
   readonly alarms?: readonly (readonly [number, number])[];
+  /** Readings that are not good. */
+  readonly doubts?: readonly Doubt[];
   readonly note?: ReactNode;
 }
 
@@ -132,7 +135,14 @@ export function Strip(props: StripProps) {
           series: [between[0] + 1, between[1] + 1] as [number, number],
           fill: ink(color, opacity),
         })),
-        plugins: [marks(() => ({ now: shownTime(useStore.getState()), alarms: latest.current.alarms ?? [] })), touch()],
+        plugins: [
+          marks(() => ({
+            now: shownTime(useStore.getState()),
+            alarms: latest.current.alarms ?? [],
+            doubts: latest.current.doubts ?? [],
+          })),
+          touch(),
+        ],
         hooks: {
           setSelect: [
             (self) => {
@@ -168,6 +178,8 @@ export function Strip(props: StripProps) {
     plot.current?.setData(data, true);
   }, [data, shownWindow]);
 
+  const doubted = (props.doubts ?? []).filter(({ t }) => !shownWindow || (t >= shownWindow[0] && t <= shownWindow[1]));
+  const under = row === null ? undefined : doubted.find(({ t }) => t === data[0][row]);
   return (
     <figure className="strip">
       <figcaption>
@@ -189,11 +201,23 @@ export function Strip(props: StripProps) {
             );
           })}
         </span>
+        {doubted.length > 0 && (
+          <span className="doubts" title={[...new Set(doubted.map(({ why }) => why))].slice(-5).join("\n")}>
+            {under ? `${under.quality}: ${under.why}` : told(doubted)}
+          </span>
+        )}
         {props.note}
       </figcaption>
       <div ref={holder} className="plot" />
     </figure>
   );
+}
+
+/** "2 bad, 1 suspect" */
+function told(doubts: readonly Doubt[]): string {
+  const bad = doubts.filter(({ quality }) => quality === "bad").length;
+  const parts = [bad > 0 ? `${bad} bad` : "", doubts.length > bad ? `${doubts.length - bad} suspect` : ""];
+  return parts.filter(Boolean).join(", ");
 }
 
 /** The trace's value at the cursor's row, or at its next row to the left within an hour. */

@@ -1,10 +1,12 @@
 /** What charts show besides their lines: the present moment, alarms as shaded spans, and a finger as a cursor. */
 import type uPlot from "uplot";
 import { ink } from "./Strip.tsx";
+import type { Doubt } from "./table.ts";
 
 export interface Marks {
   readonly now: number | null;
   readonly alarms: readonly (readonly [number, number])[];
+  readonly doubts: readonly Doubt[];
 }
 
 export function marks(read: () => Marks): uPlot.Plugin {
@@ -23,7 +25,8 @@ export function marks(read: () => Marks): uPlot.Plugin {
         ctx.restore();
       },
       draw: (self) => {
-        const { now } = read();
+        const { now, doubts } = read();
+        drawDoubts(self, doubts);
         if (now === null) return;
         const { ctx, bbox } = self;
         const x = Math.round(self.valToPos(now, "x", true)) + 0.5;
@@ -40,6 +43,30 @@ export function marks(read: () => Marks): uPlot.Plugin {
       },
     },
   };
+}
+
+/** A ring around a suspect reading, a cross through a bad one; what lies outside the chart is marked at its edge. */
+function drawDoubts(self: uPlot, doubts: readonly Doubt[]): void {
+  if (doubts.length === 0) return;
+  const { ctx, bbox } = self;
+  const r = 3.5 * devicePixelRatio;
+  ctx.save();
+  ctx.lineWidth = 1.5 * devicePixelRatio;
+  for (const { t, v, quality } of doubts) {
+    const x = self.valToPos(t, "x", true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    const y = Math.min(Math.max(self.valToPos(v, "y", true), bbox.top + r), bbox.top + bbox.height - r);
+    ctx.strokeStyle = ink(quality === "bad" ? "alarm" : "warn");
+    ctx.beginPath();
+    if (quality === "bad") {
+      ctx.moveTo(x - r, y - r);
+      ctx.lineTo(x + r, y + r);
+      ctx.moveTo(x + r, y - r);
+      ctx.lineTo(x - r, y + r);
+    } else ctx.arc(x, y, r, 0, 2 * Math.PI);
+    ctx.stroke();
+  }
+  ctx.restore();
 }
 
 /** A finger that moves sideways moves the cursor; up and down still scrolls the page. */

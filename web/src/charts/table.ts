@@ -1,6 +1,6 @@
 /** From columns of their own times to the one table that a chart draws. */
 import uPlot from "uplot";
-import type { Columns } from "../api/api.ts";
+import type { Columns, Quality } from "../api/api.ts";
 
 export type Line = readonly [readonly number[], readonly (number | null)[]];
 
@@ -26,6 +26,27 @@ export function withGaps([t, v]: Line): Line {
     values.push(v[i] ?? null);
   });
   return [times, values];
+}
+
+/** A reading that is not good, where it stands in a chart. */
+export interface Doubt {
+  readonly t: number;
+  readonly v: number;
+  readonly quality: Quality;
+  readonly why: string;
+}
+
+/** The readings of these columns that are not good. */
+export function doubts(...columns: readonly (Columns | undefined)[]): Doubt[] {
+  const found: Doubt[] = [];
+  for (const some of columns) {
+    some?.quality?.forEach((quality, row) => {
+      const v = some.v[row];
+      if (quality !== "good" && typeof v === "number")
+        found.push({ t: some.t[row]!, v, quality, why: some.why?.[row] ?? "" });
+    });
+  }
+  return found;
 }
 
 export const line = ({ t, v }: Pick<Columns, "t" | "v">): Line => withGaps([t, v]);

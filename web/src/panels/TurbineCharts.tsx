@@ -2,7 +2,7 @@
 import { useMemo, useRef } from "react";
 import { useBeat, useForecasts, useHistories, useWindow } from "../charts/query.ts";
 import { type Band, Strip, type Trace } from "../charts/Strip.tsx";
-import { edge, line, table } from "../charts/table.ts";
+import { doubts, edge, line, table } from "../charts/table.ts";
 import type { Turbine } from "../state/farm.ts";
 import { useAlarmSpans } from "./alarmSpans.ts";
 import { useWidth } from "./useWidth.ts";
@@ -80,6 +80,11 @@ export function TurbineCharts({ turbine }: { turbine: Turbine }) {
     };
   }, [histories, forecasts, turbine.id]);
 
+  const doubted = useMemo(() => {
+    const h = (name: string) => histories[`${turbine.id}.${name}`];
+    return { power: doubts(h("power")), wind: doubts(h("windSpeed")), angles: doubts(h("pitch"), h("nacelle")) };
+  }, [histories, turbine.id]);
+
   return (
     <div ref={holder} className="charts">
       <Strip
@@ -88,6 +93,7 @@ export function TurbineCharts({ turbine }: { turbine: Turbine }) {
         traces={powerTraces}
         bands={powerBands}
         data={data.power}
+        doubts={doubted.power}
         window={span}
         alarms={alarms}
         height={148}
@@ -100,6 +106,7 @@ export function TurbineCharts({ turbine }: { turbine: Turbine }) {
         traces={windTraces}
         bands={beliefBand}
         data={data.wind}
+        doubts={doubted.wind}
         window={span}
         range={[0, 8]}
         limit={[0, 40]}
@@ -131,6 +138,7 @@ export function TurbineCharts({ turbine }: { turbine: Turbine }) {
         unit="°"
         traces={angleTraces}
         data={data.angles}
+        doubts={doubted.angles}
         window={span}
         range={[0, 90]}
         height={92}

@@ -12,7 +12,7 @@ import {
 import { follow } from "../api/feed.ts";
 import { spanFor } from "../charts/window.ts";
 import { isFarm } from "./plant.ts";
-import { forget, remember } from "./recent.ts";
+import { doubt, forget, remember } from "./recent.ts";
 import { get, type Sample, set } from "./store.ts";
 import { throttled } from "./throttle.ts";
 
@@ -61,6 +61,9 @@ function take(frame: FeedFrame): void {
       if (!before || t >= before.t) pending[series] = { t, v, std };
       if (block.kind === "measured" && (pendingTime === null || t > pendingTime)) pendingTime = t;
     }
+  }
+  for (const { items } of frame.marks) {
+    for (const { series, t, quality, why } of items) doubt(series, t, quality, why.join("; "));
   }
   for (const entry of frame.entries) {
     const [, id] = /^twin:(.*)$/.exec(entry.subject) ?? [];

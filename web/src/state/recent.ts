@@ -1,10 +1,12 @@
 /** Samples that came over the feed since the page was opened: what charts show beyond their last query. */
-import type { Columns } from "../api/api.ts";
+import type { Columns, Quality } from "../api/api.ts";
 
 interface Growing {
   t: number[];
   v: (number | null)[];
   std: (number | null)[] | null;
+  quality: Quality[];
+  why: (string | null)[];
 }
 
 const KEEP = 4096;
@@ -13,7 +15,7 @@ const held = new Map<string, Growing>();
 export function remember(series: string, t: number, v: number | null, std: number | null): void {
   let columns = held.get(series);
   if (!columns) {
-    columns = { t: [], v: [], std: std === null ? null : [] };
+    columns = { t: [], v: [], std: std === null ? null : [], quality: [], why: [] };
     held.set(series, columns);
   }
   const end = columns.t.length;
@@ -21,6 +23,8 @@ export function remember(series: string, t: number, v: number | null, std: numbe
   if (newest !== undefined && t <= newest) return; // late or repeated: the next query has it in its place
   columns.t.push(t);
   columns.v.push(v);
+  columns.quality.push("good");
+  columns.why.push(null);
   if (std !== null || columns.std) {
     columns.std ??= new Array<number | null>(end).fill(null);
     columns.std.push(std);
@@ -29,7 +33,19 @@ export function remember(series: string, t: number, v: number | null, std: numbe
     columns.t.splice(0, KEEP);
     columns.v.splice(0, KEEP);
     columns.std?.splice(0, KEEP);
+    columns.quality.splice(0, KEEP);
+    columns.why.splice(0, KEEP);
   }
+}
+
+/** A check says of the reading at `t` that it is not good. */
+export function doubt(series: string, t: number, quality: Quality, why: string): void {
+  const columns = held.get(series);
+  if (!columns) return;
+  const row = after(columns.t, t) - 1;
+  if (columns.t[row] !== t) return;
+  columns.quality[row] = quality;
+  columns.why[row] = why;
 }
 
 export const forget = (): void => held.clear();
@@ -59,6 +75,9 @@ export function continued(series: string, queried: Columns | undefined): Columns
     t: queried.t.concat(tail.t.slice(from)),
     v: queried.v.concat(tail.v.slice(from)),
     std: queried.std && tail.std ? queried.std.concat(tail.std.slice(from)) : queried.std,
+    ...(queried.quality && queried.why
+      ? { quality: queried.quality.concat(tail.quality.slice(from)), why: queried.why.concat(tail.why.slice(from)) }
+      : {}),
   };
 }
 
