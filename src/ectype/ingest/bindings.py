@@ -9,11 +9,12 @@
 
 A place in a payload is a JSON pointer (RFC 6901); "" is the payload itself. A value that is not there is no value now,
 as null is. The first rule whose topic fits counts; topics that fit none keep the usual convention.
+Types declare such rules too (`declared.py`). They count after the file's, and for twins of that type alone.
 """
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast, final
 
@@ -68,15 +69,34 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @final
 class Bindings:
-    """Rules in their order. Rewrites what fits one into the usual convention."""
+    """Rules in their order. Rewrites what fits one into the usual convention.
+
+    version: another number whenever a topic may have come to mean something else.
+    """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = [(rule.pattern(), rule) for rule in rules]
+        self._declared: list[tuple[re.Pattern[str], Rule, str]] = []
+        self._model_of: Callable[[str], str | None] | None = None
         self._found: dict[str, tuple[Rule, str] | None] = {}
+        self.version = 0
+
+    def declare(self, rules: Sequence[tuple[str, Rule]], model_of: Callable[[str], str | None]) -> None:
+        """What types say now, each rule with its type, in place of what they said. model_of: a twin's type, or None."""
+        self._declared = [(rule.pattern(), rule, model) for model, rule in rules]
+        self._model_of = model_of
+        self._found.clear()
+        self.version += 1
+
+    def forget(self) -> None:
+        """Twins have changed, and so may have what the rules of types mean."""
+        if self._declared:
+            self._found.clear()
+            self.version += 1
 
     def bound(self, topic: str) -> bool:
         """Whether a rule takes this topic."""
-        return bool(self._rules) and self._find(topic) is not None
+        return bool(self._rules or self._declared) and self._find(topic) is not None
 
     def rewrite(self, message: Message) -> Message:
         """The message as the convention would have it; the same one if no rule takes it. Invalid if it does not fit."""
@@ -109,14 +129,25 @@ class Bindings:
             return self._found[topic]
         if len(self._found) >= _REMEMBERED:
             self._found.clear()
-        found = None
-        for pattern, rule in self._rules:
-            match = pattern.fullmatch(topic)
-            if match is not None:
-                found = rule, _name.sub(lambda m, got=match: got[m[1]], rule.twin)
-                break
-        self._found[topic] = found
+        self._found[topic] = found = self._look(topic)
         return found
+
+    def _look(self, topic: str) -> tuple[Rule, str] | None:
+        for pattern, rule in self._rules:
+            twin = _twin_of(pattern, rule, topic)
+            if twin is not None:
+                return rule, twin
+        for pattern, rule, model in self._declared:
+            twin = _twin_of(pattern, rule, topic)
+            if twin is not None and self._model_of is not None and self._model_of(twin) == model:
+                return rule, twin
+        return None
+
+
+def _twin_of(pattern: re.Pattern[str], rule: Rule, topic: str) -> str | None:
+    """Which twin `topic` is about by this rule; None if it does not fit."""
+    match = pattern.fullmatch(topic)
+    return None if match is None else _name.sub(lambda m: match[m[1]], rule.twin)
 
 
 def point(value: object, pointer: str) -> object:

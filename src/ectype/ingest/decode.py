@@ -76,6 +76,7 @@ class Decoder:
     def __init__(self, known: Known, bindings: Bindings | None = None) -> None:
         self._known = known
         self._bindings = Bindings([]) if bindings is None else bindings
+        self._bound = self._bindings.version
         self.clocks = Clocks()
         self.sparkplug = Sparkplug()
         self._shapes: dict[str, Shape] = {}
@@ -90,8 +91,9 @@ class Decoder:
         if epoch is None or epoch != self._epoch or len(self._names) > _TOPICS or len(self._slots) > _TOPICS:
             self._epoch = epoch
             self._names, self._ids, self._slots = [], {}, {}
-        if len(self._shapes) > _TOPICS:
+        if len(self._shapes) > _TOPICS or self._bound != self._bindings.version:
             self._shapes.clear()
+            self._bound = self._bindings.version
         found = _Found()
         for part in parts_of(batches):
             if isinstance(part, Alike):

@@ -30,7 +30,7 @@ class Known:
 
     def watch(self, frame: Frame) -> None:
         """Forget what a frame may have changed."""
-        if any(entry.kind.startswith(("twin.", "model.")) for entry in frame.entries):
+        if any(entry.kind.startswith(("twin.", "model.", "graph.")) for entry in frame.entries):
             self._answers.clear()
             self.epoch += 1
 

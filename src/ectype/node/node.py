@@ -22,6 +22,7 @@ from ectype.collab.room import Room
 from ectype.errors import EctypeError
 from ectype.graph.fold import Graph
 from ectype.ingest.bindings import read_bindings
+from ectype.ingest.declared import rules_of
 from ectype.ingest.ingest import Ingest
 from ectype.ingest.intake import Intake
 from ectype.ingest.push import Pushes
@@ -89,7 +90,8 @@ class Node:
         self.follower = Follower(log, self._folds, [known.watch, self._fleet.watch, self._types_changed])
         self.writer = Writer(log, self.graph, self.follower, space.signer, clock)
         self._checks = checks = read_checks(space.path, self._model_of, self._comment_of)
-        self.ingest = Ingest(log, space.signer, known, clock, bindings=read_bindings(space.path), checks=checks)
+        self._bindings = read_bindings(space.path)
+        self.ingest = Ingest(log, space.signer, known, clock, bindings=self._bindings, checks=checks)
         self.pushes = Pushes(log, space.signer, known, clock, checks)
         self.follower.tables_come = self.pushes.full_speed
         self.rooms = Rooms(log, self.documents, self.follower, space.signer, clock)
@@ -131,6 +133,7 @@ class Node:
             raise
         try:
             await node.follower.catch_up(progress)
+            node._declare_bindings()
             node._spawn(node.follower.run(), "folds")
             node.jobs.resume()
             node.routes.start()
@@ -168,8 +171,15 @@ class Node:
         return "" if content is None else content.comment
 
     def _types_changed(self, frame: Frame) -> None:
-        if any(entry.kind.startswith("model.") for entry in frame.entries):
+        if any(entry.kind.startswith(("model.", "graph.")) for entry in frame.entries):
             self._checks.forget()
+            self._declare_bindings()
+        elif any(entry.kind.startswith("twin.") for entry in frame.entries):
+            self._bindings.forget()
+
+    def _declare_bindings(self) -> None:
+        rules = [(interface.id, rule) for interface in self.graph.models() for rule in rules_of(interface)]
+        self._bindings.declare(rules, self._model_of)
 
     async def close(self) -> None:
         """Stop taking things in, finish what is on its way, write the folds down, let go of the space."""
