@@ -6,6 +6,7 @@ options: topics, time, group, begin
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false, reportUnknownParameterType=false
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal, final
 
@@ -21,6 +22,8 @@ from ectype.sources.pick import Picker
 
 _MOST = 1000
 _PATIENCE_MS = 1000
+_QUIET_S = 10.0  # nothing came for so long: is the cluster still there? The driver alone would ask for ever
+_LONGEST_S = 10.0  # for a commit, and for taking leave
 _BYTES = 8 << 20  # fetched ahead, so that memory is bounded whatever a topic holds
 
 
@@ -69,16 +72,34 @@ class Kafka:
         try:
             try:
                 await consumer.start()
+                yield []  # it is there, though nothing may come for long
+                loop = asyncio.get_running_loop()
+                heard_s = loop.time()
                 while True:
                     found: dict[Any, list[Any]] = await consumer.getmany(timeout_ms=_PATIENCE_MS, max_records=_MOST)
                     records = [record for part in found.values() for record in part]
                     if records:
                         yield [m for r in records for m in self._picker.messages(self._topic(r.topic), r.value or b"")]
-                        await consumer.commit()
+                        await asyncio.wait_for(consumer.commit(), _LONGEST_S)
+                        heard_s = loop.time()
+                    elif loop.time() - heard_s >= _QUIET_S:
+                        await asyncio.wait_for(consumer.topics(), _LONGEST_S)
+                        heard_s = loop.time()
             except (KafkaError, OSError) as error:
                 raise Unavailable(f"{self._server}: {error or type(error).__name__}") from error
         finally:
-            await consumer.stop()
+            await _leave(consumer)
 
     def _topic(self, topic: str) -> str:
         return topic if self._opening.bind else topic.replace(".", "/")
+
+
+async def _leave(consumer: AIOKafkaConsumer) -> None:
+    """Stop it, whatever comes of that: to a broker that is lost no leave can be taken.
+
+    In a task of its own, as a stop that meets a fetch which was just given up ends as if we had been cancelled.
+    """
+    leaving = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait({leaving}, timeout=_LONGEST_S)
+    if not leaving.cancel() and not leaving.cancelled():
+        leaving.exception()  # seen: it changes nothing
