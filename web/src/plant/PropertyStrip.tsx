@@ -2,7 +2,7 @@
 import { useMemo, useRef } from "react";
 import type { Columns, Content, Forecast } from "../api/api.ts";
 import { type Band, Strip, type Trace } from "../charts/Strip.tsx";
-import { edge, type Line, line, table } from "../charts/table.ts";
+import { doubts, edge, type Line, line, table } from "../charts/table.ts";
 import { digitsFor, type Shown, unitText } from "../state/plant.ts";
 
 const none: Columns = { t: [], v: [], std: null };
@@ -18,16 +18,20 @@ export interface PropertyStripProps {
   readonly alarms: readonly (readonly [number, number])[];
 }
 
-/** Lowest and highest of all values, widened by their own distance: beyond it a band tells nothing. */
+/**
+ * Lowest and highest of all values, widened by their own distance: beyond it a band tells nothing, and a bad reading
+ * is shown at the edge, so that it does not make the others a flat line.
+ */
 function reach(columns: readonly Columns[]): readonly [number, number] {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
-  for (const { v } of columns)
-    for (const value of v) {
-      if (value === null) continue;
+  for (const { v, quality } of columns)
+    v.forEach((value, row) => {
+      if (value === null || quality?.[row] === "bad") return;
       if (value < low) low = value;
       if (value > high) high = value;
-    }
+    });
+  if (low > high) return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
   const wide = high - low || Math.abs(high) * 0.1 || 1;
   return [low - wide, high + wide];
 }
@@ -81,10 +85,11 @@ export function PropertyStrip(props: PropertyStripProps) {
     const limits = reach([measured, estimated]);
     const lines: Line[] = [];
     if (hasBelief) lines.push(within(edge(estimated, 2), limits), within(edge(estimated, -2), limits), line(estimated));
-    if (property.measured !== null) lines.push(line(measured));
+    if (property.measured !== null) lines.push(within(line(measured), limits));
     if (hasForecast && middle) lines.push(...[high, low, middle].map((part) => line(part ?? middle)));
     return table(lines);
   }, [measured, estimated, low, middle, high, hasBelief, hasForecast, property.measured]);
+  const doubted = useMemo(() => doubts(measured), [measured]);
   return (
     <Strip
       title={content?.label ?? property.name}
@@ -94,6 +99,7 @@ export function PropertyStrip(props: PropertyStripProps) {
       data={data}
       window={window}
       alarms={alarms}
+      doubts={doubted}
       range={[anchor.current ?? 0, anchor.current ?? 0]}
     />
   );
