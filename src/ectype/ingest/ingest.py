@@ -26,6 +26,7 @@ from ectype.ingest.bindings import Bindings
 from ectype.ingest.clocks import ClockError
 from ectype.ingest.decode import Decoder, Known, SetAside, set_aside_bodies
 from ectype.ingest.quality import Checks, Verdict
+from ectype.ingest.repeats import Repeats, arrivals
 from ectype.ingest.sparkplug import Sparkplug
 from ectype.log.entry import Entry, seal
 from ectype.sources.base import Message
@@ -65,7 +66,8 @@ class IngestStats:
     entries: appended; waiting: messages on their way to the disk now.
     reasons: the newest messages that were set aside, oldest first; last_seen_ns: per source, when it last sent;
     clocks: per source that says when it measured, how far its clock is from ours;
-    suspect, bad: readings that a check spoke of; appending_ns: how long the append under way has taken so far.
+    repeats: readings that were delivered again and left out; suspect, bad: readings that a check spoke of;
+    appending_ns: how long the append under way has taken so far.
     """
 
     messages: int
@@ -76,6 +78,7 @@ class IngestStats:
     reasons: tuple[SetAside, ...]
     last_seen_ns: Mapping[str, int]
     clocks: Mapping[str, ClockError]
+    repeats: int
     suspect: int
     bad: int
     appending_ns: int = 0
@@ -83,10 +86,11 @@ class IngestStats:
 
 @final
 class _Batch:
-    __slots__ = ("done", "messages")
+    __slots__ = ("done", "messages", "redelivers")
 
-    def __init__(self, messages: Sequence[Message], done: "asyncio.Future[None]") -> None:
+    def __init__(self, messages: Sequence[Message], done: "asyncio.Future[None]", redelivers: bool) -> None:
         self.messages = messages
+        self.redelivers = redelivers
         self.done = done
 
 
@@ -113,6 +117,7 @@ class Ingest:
         self._signer = signer
         self._decoder = Decoder(known, bindings)
         self._checks = checks
+        self._repeats = Repeats()
         self._clock = clock
         self._name = name
         self._waiting: deque[_Batch] = deque()
@@ -130,8 +135,10 @@ class Ingest:
         """The edge nodes that were heard."""
         return self._decoder.sparkplug
 
-    async def deliver(self, messages: Sequence[Message]) -> None:
+    async def deliver(self, messages: Sequence[Message], *, redelivers: bool = False) -> None:
         """Return when every one of `messages` is on disk, as samples or as set aside.
+
+        redelivers: after a loss they may come again, so those that came before are looked for and left out.
 
         Batches are appended in the order of the calls. Waits while too much is on its way already. Raises what the
         log raises (Unavailable); then none of these messages may be acknowledged, though some may be on disk.
@@ -144,7 +151,7 @@ class Ingest:
         if self._waiting_messages > _WAITING or self._turns:
             await self._wait_for_room(loop)
         done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(_Batch(messages, done))
+        self._waiting.append(_Batch(messages, done, redelivers))
         self._waiting_messages += len(messages)
         self._next_turn()
         if self._task is None:
@@ -162,6 +169,7 @@ class Ingest:
             reasons=tuple(self._reasons),
             last_seen_ns=dict(self._last_seen),
             clocks=self._decoder.clocks.judged(),
+            repeats=self._repeats.count,
             suspect=0 if self._checks is None else self._checks.suspect,
             bad=0 if self._checks is None else self._checks.bad,
             appending_ns=0 if self._appending_ns is None else max(self._clock() - self._appending_ns, 0),
@@ -211,11 +219,17 @@ class Ingest:
         self._appending_ns = self._clock()
         try:
             decoded = self._decoder.decode([b.messages for b in batches])
-            count = 0
-            for entries in self._sealed(decoded.block, decoded.set_aside):
+            block, count, arrived = decoded.block, 0, set[int]()
+            redelivers = any(b.redelivers for b in batches)
+            if redelivers:
+                arrived = arrivals(b.messages for b in batches)
+                block = self._repeats.fresh(block, arrived)
+            for entries in self._sealed(block, decoded.set_aside):
                 await self._log.append(entries)
                 count += len(entries)
-            self._count(batches, decoded.block, decoded.set_aside, count)
+            if redelivers:
+                self._repeats.remember(block, arrived)
+            self._count(batches, block, decoded.set_aside, count)
         except BaseException as failure:
             error = failure
             if not isinstance(failure, Exception):

@@ -227,7 +227,7 @@ class Node:
         self._spawn(self.estimator.run(self._fleet), "estimator")
 
     async def _deliver(self, messages: Sequence[Message]) -> None:
-        await self.ingest.deliver(messages)
+        await self.ingest.deliver(messages, redelivers=True)
 
     async def _stop(self, name: str) -> None:
         for task in [task for task in self._tasks if task.get_name() == name]:

@@ -103,6 +103,11 @@ class View:
         ingest = self._node.ingest
         return senders(ingest.stats(), ingest.sparkplug, self._node.pushes.of)
 
+    def repeats(self) -> int:
+        """How many readings of outside systems were delivered again, and left out."""
+        self._demand("read", "space")
+        return self._node.ingest.stats().repeats
+
     def slow(self) -> tuple[Slow, ...]:
         """Whom others wait for now, and why."""
         self._demand("read", "space")

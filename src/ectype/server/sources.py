@@ -44,4 +44,4 @@ async def _sources(request: Request, view: View) -> Response:
         for sender in view.senders()
     ]
     slow = [{"who": each.who, "why": each.why} for each in view.slow()]
-    return json_response({"sources": told, "senders": heard, "slow": slow})
+    return json_response({"sources": told, "repeats": view.repeats(), "senders": heard, "slow": slow})
