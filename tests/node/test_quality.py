@@ -173,7 +173,7 @@ def test_whoever_asks_sees_what_is_not_good_and_why(tmp_path: Path) -> None:
                 (some,) = view.history([SERIES], 0, 2**62, None, only=only).columns
                 assert some.value.tolist() == expected
             at = np.array([T0_NS + 5 * STEP_NS])
-            assert view.on_clock(SERIES, at, STEP_NS, "last", 10**15, "usable").tolist() == [1500.0]
+            assert view.on_clock(SERIES, at, STEP_NS, "last", 10**15, "usable").value.tolist() == [1500.0]
 
             told = view.quality((), 100)
             assert [(r.series, r.now, r.bad) for r in told.rows] == [(SERIES, "bad", 3), ("R80721.power", "bad", 1)]

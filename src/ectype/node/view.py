@@ -5,11 +5,13 @@ is checked for pages, feeds, exports and error texts alike.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast, final
 
 import numpy as np
 
 from ectype import __version__
+from ectype.clock import to_iso
 from ectype.collab.room import Seat
 from ectype.errors import Invalid, NotFound, Refused
 from ectype.graph.fold import Alarm, Twin
@@ -45,6 +47,7 @@ from ectype.node.messages import (
     Twins,
 )
 from ectype.node.write import Draft
+from ectype.series.answers import Curve
 from ectype.series.clock import How, on_clock, sums_on_clock, ticks
 from ectype.series.downsample import m4, min_max
 from ectype.series.judged import keep, level_now, quality_of
@@ -303,8 +306,8 @@ class View:
         curve = history.curve(name, from_ns, to_ns)
         if coarse := [s for s in curve.stretches if s.every_ns is not None]:
             raise Invalid(
-                f"of {name} until {to_iso(coarse[-1].to_ns)} only tiers are kept, and they do not tell good readings from "
-                "bad ones; ask without only=, or for what came later"
+                f"of {name} until {to_iso(coarse[-1].to_ns)} only tiers are kept, and they do not tell good readings "
+                "from bad ones; ask without only=, or for what came later"
             )
         kept = keep(curve.samples, self._node.marks.levels(name, curve.samples), only)
         return Curve(kept, curve.stretches)
