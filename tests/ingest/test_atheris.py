@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-DECODERS = ("mqtt", "sparkplug", "arrow", "json", "messages")
+DECODERS = ("mqtt", "turn", "sparkplug", "arrow", "json", "messages")
 
 
 def decoder(name: str) -> Callable[[bytes], object]:
@@ -21,12 +21,23 @@ def decoder(name: str) -> Callable[[bytes], object]:
     from ectype.ingest.table import blocks_of_arrow, blocks_of_json
     from ectype.sources.base import Message
     from ectype.sources.mqtt.reader import Reader
+    from ectype.sources.mqtt.turn import Turn
     from ectype.sources.sparkplug import read_payload
 
     def mqtt(data: bytes) -> object:
         reader = Reader()
         connect = b"\x10\x0d\0\4MQTT\5\2\0\0\0\0\0" if data[:1] == b"5" else b"\x10\x0c\0\4MQTT\4\2\0\0\0\0"
         return [*reader.feed(connect), *reader.feed(data[1:40]), *reader.feed(data[40:])]
+
+    def turn(data: bytes) -> object:
+        topics = {b"f/a": "f/a", b"f/b": "f/b"}
+        made: Turn[int] = Turn(topics, 1 << 20, lambda: None)
+        version = 4 + data[0] % 2 if data else 4
+        for who, piece in enumerate(data[1:].split(b"|")):
+            made.add(who, "c", b"\x32" + piece, version)
+        found, rest, _ = made.read(0)
+        read = [message for each in found for message in each.run.packed.messages()]
+        return decode(read, lambda *_: None), [Reader().feed(piece) for piece in rest.values()]
 
     def messages(data: bytes) -> object:
         topic, _, payload = data.partition(b"\n")
@@ -35,6 +46,7 @@ def decoder(name: str) -> Callable[[bytes], object]:
 
     return {
         "mqtt": mqtt,
+        "turn": turn,
         "sparkplug": read_payload,
         "arrow": blocks_of_arrow,
         "json": lambda data: blocks_of_json(data, 0),

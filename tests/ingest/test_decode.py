@@ -119,7 +119,7 @@ def test_what_is_read_together_means_what_it_means_one_by_one(batches, times_ove
         batch = Batch()
         for run in Reader("c").feed(packets, 7):
             if isinstance(run, Run):
-                batch.add(run.alike)
+                batch.add(run.packed)
             else:
                 assert isinstance(run, Publishes)
                 batch.extend(run.messages)

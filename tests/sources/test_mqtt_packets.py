@@ -69,8 +69,8 @@ def flat(found) -> list:
                 out.append((message.topic, message.payload, message.source, flag, ident))
             assert not acks
         elif isinstance(packet, Run):
-            acks = [packet.pubacks[k : k + 4] for k in range(0, len(packet.pubacks), 4)] or [None] * len(packet.alike)
-            for message, ack in zip(packet.alike.messages(), acks, strict=True):
+            acks = [packet.pubacks[k : k + 4] for k in range(0, len(packet.pubacks), 4)] or [None] * len(packet.packed)
+            for message, ack in zip(packet.packed.messages(), acks, strict=True):
                 out.append((message.topic, message.payload, message.source, 0x30 | packet.qos << 1, ack))
         elif isinstance(packet, PubAcks):
             out.extend(("puback", i) for i in packet.ids)

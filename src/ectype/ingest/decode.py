@@ -20,7 +20,7 @@ from ectype.ingest.clocks import Clocks
 from ectype.ingest.shapes import Shape, shape_of
 from ectype.ingest.sparkplug import ALIVE, Said, Sparkplug, own, property_of
 from ectype.sources.base import Message
-from ectype.sources.batch import Alike, parts_of
+from ectype.sources.batch import Packed, parts_of
 from ectype.sources.readings import MAX_PAYLOAD, NO_VALUE, address, instant, number, parts, payload_of, series_of
 from ectype.sources.sparkplug import PREFIX
 from ectype.values.block import Block, Float64s, Int32s, Int64s
@@ -28,6 +28,7 @@ from ectype.values.block import Block, Float64s, Int32s, Int64s
 KEPT_PAYLOAD = 64 << 10
 _REMEMBERED_LENGTH = 512
 _TOPICS = 65_536
+_FIRST = np.zeros(1, np.int64)
 _TOGETHER = 4  # messages of one shape from which on they are read at once
 
 Known = Callable[[str, str], str | None]
@@ -96,39 +97,59 @@ class Decoder:
             self._bound = self._bindings.version
         found = _Found()
         for part in parts_of(batches):
-            if isinstance(part, Alike):
-                self._alike(part, found)
+            if isinstance(part, Packed):
+                self._packed(part, found)
             else:
                 self._mixed(part, found)
         return found.decoded(self._names)
 
-    def _alike(self, alike: Alike, found: "_Found") -> None:
-        shape = self._shapes.get(alike.topic)
-        if shape is None:
-            messages = alike.messages()
-            self._one_by_one(messages[:1], [0], found)
-            shape = self._shapes.get(alike.topic)
-            if shape is None or len(messages) < _TOGETHER:
-                self._one_by_one(messages[1:], range(1, len(messages)), found)
-            else:
-                self._mixed(messages[1:], found, 1)
-            found.base += len(messages)
-            return
-        slots = self._slots_of(alike.topic, shape)
-        read = None
-        n = len(alike)
-        if slots is not None and alike.largest() <= MAX_PAYLOAD:
-            read = shape.read(alike.lines(), *alike.edges())
-        if slots is None or read is None:
-            self._one_by_one(alike.messages(), range(n), found)
-        else:
-            values, at = read
-            if at is not None:
-                self.clocks.heard(alike.source, alike.at_ns, int(at.max()), n)
-            found.add(range(n), np.tile(slots, n), values, np.full(n, alike.at_ns) if at is None else at, shape.width)
+    def _packed(self, packed: Packed, found: "_Found") -> None:
+        """Messages that lie together: of each shape all at once, what has none one by one and in order."""
+        n = len(packed)
+        shapes = [self._shapes.get(topic) for topic, _ in packed.origins]
+        done = 0
+        if shapes == [None] and n >= _TOGETHER:  # the first says what the others look like
+            self._one_by_one(packed.chosen(_FIRST).messages(), _FIRST.tolist(), found)
+            shapes = [self._shapes.get(packed.origins[0][0])]
+            done = 1
+        of_shape: dict[Shape | None, list[int]] = {}
+        for k, shape in enumerate(shapes):
+            of_shape.setdefault(shape, []).append(k)
+        for shape, origins in of_shape.items():
+            rows = np.arange(done, n) if len(of_shape) == 1 else packed.of(origins)
+            part = packed.chosen(rows)
+            if shape is None or len(rows) < _TOGETHER or not self._as(shape, part, origins, rows, found):
+                self._one_by_one(part.messages(), rows.tolist(), found)
         found.base += n
 
-    def _mixed(self, messages: Sequence[Message], found: "_Found", skip: int = 0) -> None:
+    def _as(self, shape: Shape, part: Packed, origins: Sequence[int], rows: Int64s, found: "_Found") -> bool:
+        """Read `part`, of these origins, by their shape; False if one message is anything else."""
+        slots = np.zeros((len(part.origins), shape.width), np.int32)
+        for k in origins:
+            of_topic = self._slots_of(part.origins[k][0], shape)
+            if of_topic is None:
+                return False
+            slots[k] = of_topic
+        if int(part.sizes().max()) > MAX_PAYLOAD:
+            return False
+        read = shape.read(part.lines(), *part.edges())
+        if read is None:
+            return False
+        values, at = read
+        n = len(part)
+        if at is not None:
+            newest = np.full(len(part.origins), np.iinfo(np.int64).min)
+            np.maximum.at(newest, part.which, at)
+            count = np.bincount(part.which, minlength=len(part.origins)).tolist()
+            for k, measured_ns in enumerate(newest.tolist()):
+                if count[k]:
+                    self.clocks.heard(part.origins[k][1], part.at_ns, measured_ns, count[k])
+        else:
+            at = np.full(n, part.at_ns)
+        found.add(rows, slots[part.which].ravel(), values, at, shape.width)
+        return True
+
+    def _mixed(self, messages: Sequence[Message], found: "_Found") -> None:
         """Some messages of any topics: those of one shape together, the rest one by one."""
         shapes = self._shapes
         together: dict[Shape | None, list[int]] = {}
@@ -136,11 +157,9 @@ class Decoder:
             together.setdefault(shapes.get(message.topic), []).append(k)
         for shape, members in together.items():
             chosen = messages if len(members) == len(messages) else [messages[k] for k in members]
-            places = [k + skip for k in members] if skip else members
-            if shape is None or len(members) < _TOGETHER or not self._together(shape, chosen, places, found):
-                self._one_by_one(chosen, places, found)
-        if not skip:
-            found.base += len(messages)
+            if shape is None or len(members) < _TOGETHER or not self._together(shape, chosen, members, found):
+                self._one_by_one(chosen, members, found)
+        found.base += len(messages)
 
     def _together(self, shape: Shape, messages: Sequence[Message], places: list[int], found: "_Found") -> bool:
         payloads = [m.payload for m in messages]
@@ -302,7 +321,7 @@ class _Found:
         self._value: list[Float64s] = []
         self._at: list[Int64s] = []
 
-    def add(self, places: Sequence[int], which: Int32s, value: Float64s, at: Int64s, width: int) -> None:
+    def add(self, places: Sequence[int] | Int64s, which: Int32s, value: Float64s, at: Int64s, width: int) -> None:
         """Samples of the messages at `places` after `base`, `width` of each."""
         rows = np.array(places, np.int64) + self.base
         self._rows.append(rows if width == 1 else np.repeat(rows, width))

@@ -291,8 +291,12 @@ class Ingest:
             self._reasons.extend(aside[-_REMEMBERED_REASONS:])
             log.debug("set %d messages aside; the last: %s: %s", len(aside), aside[-1].topic, aside[-1].reason)
         for part in parts_of(batch.messages for batch in batches):
-            for message in part if isinstance(part, list) else (part,):
-                self._last_seen[message.source] = message.at_ns
+            if isinstance(part, list):
+                for message in part:
+                    self._last_seen[message.source] = message.at_ns
+            else:
+                for _, source in part.origins:
+                    self._last_seen[source] = part.at_ns
         while len(self._last_seen) > _REMEMBERED_SOURCES:
             del self._last_seen[next(iter(self._last_seen))]
 

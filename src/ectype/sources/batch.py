@@ -1,12 +1,11 @@
 """Many messages at once: most of them look alike, and those stay the bytes they came as.
 
-A busy source sends one topic again and again. Such a run is kept as the piece of the socket's read that it is,
-with the place of each packet; a `Message` of its own is made only for whoever asks for one. So a message that
-nobody has to look at singly costs no object at all.
+A busy source sends one topic again and again, and a fleet of sources sends a little each. Such messages are kept as
+the bytes that the sockets gave, with the place of each packet; a `Message` of its own is made only for whoever asks
+for one. So a message that nobody has to look at singly costs no object at all.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import final, overload
 
 import numpy as np
@@ -18,70 +17,101 @@ _SPACE, _NEWLINE = 0x20, 0x0A
 
 
 @final
-class Alike:
-    """Messages of one topic whose packets lie one behind the other.
+class Packed:
+    """Messages whose packets lie one behind the other.
 
     data: the packets; starts: [n + 1] where each begins in `data`, and the end of the last;
-    body: how many bytes of each packet come before its payload, the same for all.
+    bodies: [n] how many bytes of each packet come before its payload; origins: (topic, source), which: [n] of which
+    origin each message is; at_ns: when all of them arrived.
     """
 
-    __slots__ = ("at_ns", "body", "data", "source", "starts", "topic")
+    __slots__ = ("at_ns", "bodies", "data", "origins", "starts", "which")
 
-    def __init__(self, topic: str, source: str, at_ns: int, data: bytes, starts: Int64s, body: int) -> None:
-        self.topic = topic
-        self.source = source
-        self.at_ns = at_ns
+    def __init__(
+        self,
+        data: bytes,
+        starts: Int64s,
+        bodies: Int64s,
+        origins: Sequence[tuple[str, str]],
+        which: Int64s,
+        at_ns: int,
+    ) -> None:
         self.data = data
         self.starts = starts
-        self.body = body
+        self.bodies = bodies
+        self.origins = origins
+        self.which = which
+        self.at_ns = at_ns
 
     def __len__(self) -> int:
-        return len(self.starts) - 1
+        return len(self.bodies)
 
     def payloads(self) -> list[bytes]:
         """Each message's payload."""
-        edges = self.starts.tolist()
-        data, body = self.data, self.body
-        return [data[a + body : b] for a, b in pairwise(edges)]
+        data = self.data
+        firsts, ends = (self.starts[:-1] + self.bodies).tolist(), self.starts[1:].tolist()
+        return [data[a:b] for a, b in zip(firsts, ends, strict=True)]
 
     def messages(self) -> list[Message]:
         """The messages one by one."""
-        topic, at_ns, source = self.topic, self.at_ns, self.source
-        return [Message(topic, payload, at_ns, source) for payload in self.payloads()]
+        origins, at_ns = self.origins, self.at_ns
+        which: list[int] = self.which.tolist()
+        found: list[Message] = []
+        for payload, k in zip(self.payloads(), which, strict=True):
+            topic, source = origins[k]
+            found.append(Message(topic, payload, at_ns, source))
+        return found
 
-    def largest(self) -> int:
-        """Bytes of the longest payload."""
-        return int(np.diff(self.starts).max()) - self.body
+    def of(self, origins: Sequence[int]) -> Int64s:
+        """Which messages are of one of these, in order."""
+        wanted = np.zeros(len(self.origins), bool)
+        wanted[list(origins)] = True
+        return np.flatnonzero(wanted[self.which])
+
+    def chosen(self, rows: Int64s) -> "Packed":
+        """Some of them, in the order of `rows`."""
+        if len(rows) == len(self):
+            return self
+        data = self.data
+        firsts, ends = self.starts[:-1][rows], self.starts[1:][rows]
+        piece = b"".join([data[a:b] for a, b in zip(firsts.tolist(), ends.tolist(), strict=True)])
+        starts = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(ends - firsts, out=starts[1:])
+        return Packed(piece, starts, self.bodies[rows], self.origins, self.which[rows], self.at_ns)
+
+    def sizes(self) -> Int64s:
+        """Bytes of each payload."""
+        return np.diff(self.starts) - self.bodies
 
     def lines(self) -> bytes:
         """All payloads, each after a newline and some spaces that stand where its packet's head was."""
         text = np.frombuffer(self.data, np.uint8).copy()
-        heads = self.starts[:-1, None] + np.arange(self.body)
-        text[heads] = _SPACE
+        heads = np.repeat(self.starts[:-1] - np.cumsum(self.bodies) + self.bodies, self.bodies)
+        text[heads + np.arange(len(heads))] = _SPACE
         text[self.starts[:-1]] = _NEWLINE
         return text.tobytes()
 
     def edges(self) -> tuple[bytes, bytes]:
         """The first byte of each payload, and the last of each; empty payloads give a byte of their head."""
         text = np.frombuffer(self.data, np.uint8)
-        firsts = np.minimum(self.starts[:-1] + self.body, self.starts[1:] - 1)
+        firsts = np.minimum(self.starts[:-1] + self.bodies, self.starts[1:] - 1)
         return text[firsts].tobytes(), text[self.starts[1:] - 1].tobytes()
 
 
 @final
 class Batch(Sequence[Message]):
-    """Messages in order, of which some lie together as `Alike`. A sequence of messages like any other."""
+    """Messages in order, of which some lie together as `Packed`. A sequence of messages like any other."""
 
     __slots__ = ("_n", "parts")
 
     def __init__(self) -> None:
-        self.parts: list[list[Message] | Alike] = []
+        self.parts: list[list[Message] | Packed] = []
         self._n = 0
 
-    def add(self, alike: Alike) -> None:
+    def add(self, packed: Packed) -> None:
         """These come next."""
-        self.parts.append(alike)
-        self._n += len(alike)
+        self.parts.append(packed)
+        self._n += len(packed)
 
     def extend(self, messages: Sequence[Message]) -> None:
         """These come next."""
@@ -109,7 +139,7 @@ class Batch(Sequence[Message]):
         return list(self)[index]
 
 
-def parts_of(batches: Iterable[Sequence[Message]]) -> Iterator[list[Message] | Alike]:
+def parts_of(batches: Iterable[Sequence[Message]]) -> Iterator[list[Message] | Packed]:
     """The parts of all these, in order."""
     for batch in batches:
         if isinstance(batch, Batch):

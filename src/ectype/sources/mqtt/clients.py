@@ -4,8 +4,8 @@ It knows nothing of the disk: whoever calls `fan_out` says that a message is dur
 """
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import final
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast, final
 
 from ectype.sources.mqtt.connection import TAKEN_OVER, Connection, Greeting
 from ectype.sources.mqtt.limits import Limits
@@ -257,22 +257,34 @@ class Clients:
             if isinstance(session, Session) and session.connection is not None:
                 session.connection.flush()
 
-    def fan_out_alike(self, connection: Connection, run: Run, touched: set[Outbox]) -> None:
-        """Owe a run to its subscribers; `touched` gets their outboxes, for `flush`."""
-        alike = run.alike
-        field, subscribers = self.subscriptions.find(alike.topic)
-        if not subscribers or alike.topic.startswith(self._reserved):
-            return
-        if any(isinstance(who, Share) for who, _ in subscribers):
-            heads = bytearray((0x30 | run.qos << 1,)) * len(alike)
-            self.fan_out(connection, Publishes(alike.messages(), heads, bytearray(), [], run.size), touched)
-            return
-        for who, wanted in subscribers:
-            if isinstance(who, Session) and (wanted & _LOCAL or who is not connection.session):
-                qos = min(run.qos, wanted & 3)
-                who.outbox.add_alike(alike, field, qos, run.qos, run.version)
-                touched.add(who.outbox)
-                self.sent += len(alike)
+    def fan_out_packed(self, senders: Sequence[Connection], run: Run, touched: set[Outbox]) -> None:
+        """Owe a run to its subscribers; `touched` gets their outboxes, for `flush`. senders: of each origin."""
+        packed = run.packed
+        same: dict[tuple[tuple[Session | Share, int], ...], list[int]] = {}  # origins by who wants them
+        for k, (topic, _) in enumerate(packed.origins):
+            subscribers = self.subscriptions.find(topic)[1]
+            if subscribers and not topic.startswith(self._reserved):
+                same.setdefault(subscribers, []).append(k)
+        wanted_by: dict[tuple[Session, int], list[int]] = {}
+        for subscribers, origins in same.items():
+            sessions = {senders[k].session for k in origins}
+            if any(isinstance(who, Share) or not (at & _LOCAL or who not in sessions) for who, at in subscribers):
+                for k in origins:
+                    part = packed.chosen(packed.of([k]))
+                    heads = bytearray((0x30 | run.qos << 1,)) * len(part)
+                    self.fan_out(senders[k], Publishes(part.messages(), heads, bytearray(), [], run.size), touched)
+            else:
+                for one in cast("tuple[tuple[Session, int], ...]", subscribers):
+                    wanted_by.setdefault(one, []).extend(origins)
+        parts = {tuple(range(len(packed.origins))): packed}
+        for (who, wanted), origins in wanted_by.items():
+            chosen = tuple(sorted(origins))
+            part = parts.get(chosen)
+            if part is None:
+                part = parts[chosen] = packed.chosen(packed.of(chosen))
+            who.outbox.add_packed(part, min(run.qos, wanted & 3), run.qos, run.version)
+            touched.add(who.outbox)
+            self.sent += len(part)
 
     def fan_out(self, connection: Connection, run: Publishes, touched: set[Outbox]) -> None:
         """The same for messages that differ; what is to be retained is."""

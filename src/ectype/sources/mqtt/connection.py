@@ -35,6 +35,7 @@ from ectype.sources.mqtt.packets import (
 from ectype.sources.mqtt.properties import PACKET_MAXIMUM, REASON, RECEIVE_MAXIMUM, SESSION_EXPIRY, write_properties
 from ectype.sources.mqtt.reader import Reader
 from ectype.sources.mqtt.session import LONGEST_S, Session
+from ectype.sources.mqtt.turn import HEADS, SHORT, Turn
 from ectype.sources.mqtt.writer import PINGRESP, acknowledge, connack, connack5, disconnect5
 
 log = logging.getLogger("ectype.mqtt")
@@ -61,6 +62,7 @@ class Hub(Protocol):
 
     clock: Callable[[], int]
     monotonic: Callable[[], float]
+    turn: "Turn[Connection]"  # bytes of usual messages, to be read with those of others
 
     def opened(self, connection: "Connection") -> None:
         """The connection exists."""
@@ -68,6 +70,9 @@ class Hub(Protocol):
     def greet(self, connection: "Connection", connect: Connect) -> Greeting:
         """What to say to this client; after ACCEPTED it is one of ours."""
         ...
+
+    def read_turn(self) -> None:
+        """Read what `turn` holds now."""
 
     def arrived(self, connection: "Connection", run: Publishes | Run) -> None:
         """Messages came; `connection.acknowledge(run.pubacks)` once they are durable."""
@@ -88,6 +93,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, hub: Hub, name: str, max_packet: int, topics: dict[bytes, str]) -> None:
         self._hub = hub
+        self._turn = hub.turn
         self._reader = Reader(name, max_packet, topics)
         self._transport: asyncio.Transport | None = None
         self.exactly_once: set[int] = set()
@@ -102,6 +108,7 @@ class Connection(asyncio.Protocol):
         self._blocked_s: float | None = None
         self._closing_s: float | None = None
         self.greeted = False
+        self.usual = True  # what it publishes may be read with what others do
         self.paused = False
         self.in_flight = 0
         self.name = name
@@ -124,6 +131,16 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Some packets, or part of one."""
         self._heard_s = self._hub.monotonic()
+        if self.usual and len(data) <= SHORT and data[0] in HEADS and self.greeted and not self._reader.held:
+            if self._turn.add(self, self.name, data, self.version):
+                return
+            self._hub.read_turn()
+        elif self in self._turn:
+            self._hub.read_turn()
+        self.read(data)
+
+    def read(self, data: bytes) -> None:
+        """Do what the packets in `data` ask for."""
         for packet in self._reader.feed(data, self._hub.clock()):
             if self._closing_s is not None:
                 return
@@ -143,6 +160,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, by whoever's wish."""
+        if self in self._turn:
+            self._hub.read_turn()
         self._closing_s = self._hub.monotonic() if self._closing_s is None else self._closing_s
         self._transport = None
         will, self._will = self._will, None
@@ -194,6 +213,8 @@ class Connection(asyncio.Protocol):
         code: what a client of MQTT 5 is told.
         """
         if self._closing_s is None:
+            if self in self._turn:
+                self._hub.read_turn()
             self._closing_s = self._hub.monotonic()
             if reason is not None:
                 log.log(level, "closed the MQTT connection of '%s' (%s): %s", self.name, self.peer, reason)

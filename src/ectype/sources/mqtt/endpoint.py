@@ -30,6 +30,7 @@ from ectype.sources.mqtt.connection import SHUTTING_DOWN, Connection, Greeting
 from ectype.sources.mqtt.limits import USUAL, Limits
 from ectype.sources.mqtt.outbox import SOCKET_LIMIT, Outbox
 from ectype.sources.mqtt.packets import RETAIN, Connect, Publishes, Run, Subscribe, Unsubscribe, Will
+from ectype.sources.mqtt.turn import Turn
 from ectype.sources.mqtt.websocket import Door
 
 log = logging.getLogger("ectype.mqtt")
@@ -67,6 +68,9 @@ class EndpointStats:
     retained_refused: int
 
 
+_Share = tuple[Connection, int, bytes | bytearray]  # whose, the room it takes, and the PUBACKs it gets
+
+
 @final
 class _Group:
     """All that came in one turn of the loop."""
@@ -74,7 +78,8 @@ class _Group:
     __slots__ = ("cost", "error", "messages", "runs", "settled")
 
     def __init__(self) -> None:
-        self.runs: list[tuple[Connection, Publishes | Run, int]] = []
+        # What came, who sent what is of each of its origins, and each one's share.
+        self.runs: list[tuple[Publishes | Run, Sequence[Connection], Sequence[_Share]]] = []
         self.messages = Batch()
         self.cost = 0
         self.settled = False
@@ -114,6 +119,7 @@ class MqttEndpoint:
         self._connections: set[Connection] = set()
         self.clients = Clients(authenticate, limits, reserved, monotonic, self._bequeath)
         self._topics: dict[bytes, str] = {}
+        self.turn: Turn[Connection] = Turn(self._topics, limits.packet, self._begin)
         self._gathering: _Group | None = None
         self._groups: deque[_Group] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -268,38 +274,66 @@ class MqttEndpoint:
 
     # ---- to the disk and back ----
 
+    def read_turn(self) -> None:
+        """Read what clients sent in this turn: what is usual together, the rest by its connections."""
+        sent, rest, odd = self.turn.read(self.clock())
+        for found in sent:
+            at = 0
+            shares: list[_Share] = []
+            for connection, count, size in found.shares:
+                pubacks = found.run.pubacks[4 * at : 4 * (at + count)]
+                at += count
+                shares.append((connection, size + _COLUMNS * count, pubacks))
+            self._keep(found.run, found.senders, shares)
+        for connection, data in rest.items():
+            connection.read(data)
+        for connection in odd:
+            connection.usual = False
+
     def arrived(self, connection: Connection, run: Publishes | Run) -> None:
         """Put the run into this turn's group, and stop reading this client if enough is under way."""
-        if isinstance(run, Run):
-            count = len(run.alike)
-            cost = run.size + _COLUMNS * count
-        else:
-            count = len(run.messages)
-            cost = run.size + _OVERHEAD * count
-        group = self._gathering
-        if group is None:
-            group = self._gathering = _Group()
+        each = _COLUMNS * len(run.packed) if isinstance(run, Run) else _OVERHEAD * len(run.messages)
+        self._keep(run, (connection,), [(connection, run.size + each, run.pubacks)])
+
+    def _begin(self) -> _Group:
+        """What this turn of the loop brings."""
+        if self._gathering is None:
+            self._gathering = _Group()
             self._idle.clear()
             asyncio.get_running_loop().call_soon(self._send_off)
-        group.runs.append((connection, run, cost))
-        group.cost += cost
+        return self._gathering
+
+    def _keep(
+        self,
+        run: Publishes | Run,
+        senders: Sequence[Connection],
+        shares: Sequence[_Share],
+    ) -> None:
+        group = self._begin()
+        group.runs.append((run, senders, shares))
         if isinstance(run, Run):
-            group.messages.add(run.alike)
+            self._received += len(run.packed)
+            group.messages.add(run.packed)
         elif run.flags.translate(None, _PLAIN_HEADS):  # an empty retained message only clears a topic: nothing to keep
+            self._received += len(run.messages)
             kept = [m for m, f in zip(run.messages, run.flags, strict=True) if m.payload or not f & RETAIN]
             group.messages.extend(kept)
         else:
+            self._received += len(run.messages)
             group.messages.extend(run.messages)
-        self._received += count
-        self._in_flight += cost
-        connection.in_flight += cost
-        if connection.in_flight > self._limits.connection or self._in_flight > self._limits.endpoint:
-            connection.pause()
-            if connection.paused:
-                self._paused.add(connection)
+        for connection, cost, _ in shares:
+            group.cost += cost
+            self._in_flight += cost
+            connection.in_flight += cost
+            if connection.in_flight > self._limits.connection or self._in_flight > self._limits.endpoint:
+                connection.pause()
+                if connection.paused:
+                    self._paused.add(connection)
 
     def _send_off(self) -> None:
         """The loop has turned: this group is complete."""
+        if self.turn:
+            self.read_turn()
         group, self._gathering = self._gathering, None
         if group is not None:
             self._groups.append(group)
@@ -329,7 +363,7 @@ class MqttEndpoint:
         """Answer the groups that are durable, oldest first, never past one that is not."""
         self._settling = False
         touched: set[Outbox] = set()
-        acks: dict[Connection, bytes | bytearray] = {}
+        acks: dict[Connection, list[bytes | bytearray]] = {}
         while self._groups and self._groups[0].settled:
             group = self._groups.popleft()
             self._in_flight -= group.cost
@@ -337,20 +371,19 @@ class MqttEndpoint:
                 self._durable += len(group.messages)
             else:
                 self._give_up(group, group.error)
-            for connection, run, cost in group.runs:
-                connection.in_flight -= cost
+            for run, senders, shares in group.runs:
+                for connection, cost, pubacks in shares:
+                    connection.in_flight -= cost
+                    if pubacks and group.error is None:
+                        acks.setdefault(connection, []).append(pubacks)
                 if group.error is None:
-                    if connection in acks:
-                        acks[connection] += run.pubacks
-                    elif run.pubacks:
-                        acks[connection] = run.pubacks
                     if isinstance(run, Run):
                         if self.clients.subscriptions:
-                            self.clients.fan_out_alike(connection, run, touched)
+                            self.clients.fan_out_packed(senders, run, touched)
                     elif self.clients.subscriptions or run.flags.translate(None, _PLAIN_HEADS):
-                        self.clients.fan_out(connection, run, touched)
+                        self.clients.fan_out(senders[0], run, touched)
         for connection, pubacks in acks.items():  # one write for each, before what others published
-            connection.acknowledge(pubacks)
+            connection.acknowledge(pubacks[0] if len(pubacks) == 1 else b"".join(pubacks))
         self.clients.flush(touched)
         self._resume()
         if not self._groups and self._gathering is None:
@@ -359,7 +392,7 @@ class MqttEndpoint:
     def _give_up(self, group: _Group, error: str) -> None:
         """Nothing of the group is acknowledged; its clients are told by the end of their connections."""
         self._failed += len(group.messages)
-        clients = {connection for connection, _, _ in group.runs}
+        clients = {connection for _, _, shares in group.runs for connection, _, _ in shares}
         log.error(
             "%d MQTT messages were not stored and not acknowledged; closing the connections of %d clients, "
             "which will send them again: %s",

@@ -10,12 +10,12 @@ each subscriber's own, counted up and used again once acknowledged.
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Protocol, final
+from typing import Protocol, cast, final
 
 import numpy as np
 
-from ectype.sources.batch import Alike
-from ectype.sources.mqtt.writer import publish_head, remaining_length
+from ectype.sources.batch import Packed
+from ectype.sources.mqtt.writer import publish_head, remaining_length, topic_field
 from ectype.values.block import Int64s
 
 WINDOW = 8192
@@ -141,21 +141,23 @@ class Outbox:
         else:
             self._send(head, payload)
 
-    def add_alike(self, alike: Alike, field: bytes, qos: int, sent_qos: int, version: int = 4) -> None:
+    def add_packed(self, packed: Packed, qos: int, sent_qos: int, version: int = 4) -> None:
         """Owe these, which came at QoS `sent_qos`, at `qos`, which is not higher: packets go out as they came in."""
         if not self._ready:
             self._ahead = self._pipe.get_write_buffer_size()
         if qos != sent_qos or version != self.version or self._held is not None or self.max_packet:
-            for payload in alike.payloads():
-                self.add(field, payload, qos)
+            fields = [topic_field(topic) for topic, _ in packed.origins]
+            which: list[int] = packed.which.tolist()
+            for payload, k in zip(packed.payloads(), which, strict=True):
+                self.add(fields[k], payload, qos)
         elif qos == 0:
             if self._ahead > self.socket_limit:
-                self.dropped += len(alike)
+                self.dropped += len(packed)
             else:
-                self._ready.append(alike.data)
-                self._ahead += len(alike.data)
+                self._ready.append(packed.data)
+                self._ahead += len(packed.data)
         elif self._queued <= self.limit:
-            self._keep(_Kept(alike.data, alike.starts, alike.body - 2 - (version == 5)))
+            self._keep(_Kept(packed.data, packed.starts, packed.bodies - (2 + (version == 5))))
             self._take()
 
     def _keep(self, kept: "_Kept") -> None:
@@ -282,7 +284,7 @@ class _Kept:
 
     __slots__ = ("at", "data", "id_at", "left", "starts")
 
-    def __init__(self, data: bytes, starts: Int64s | None, id_at: int) -> None:
+    def __init__(self, data: bytes, starts: Int64s | None, id_at: Int64s | int) -> None:
         self.data = data
         self.starts = starts
         self.id_at = id_at
@@ -292,17 +294,18 @@ class _Kept:
     @property
     def size(self) -> int:
         """What it holds in memory; a piece of it that was sent is held as long as the rest."""
-        return len(self.data) + _OVERHEAD + (0 if self.starts is None else 8 * len(self.starts))
+        return len(self.data) + _OVERHEAD + (0 if self.starts is None else 16 * len(self.starts))
 
     def take(self, ids: list[int]) -> bytes:
         """The next packets, one for each id."""
         n = len(ids)
         self.left -= n
-        if self.starts is None:
+        if isinstance(self.id_at, int):
             return self.data[: self.id_at] + ids[0].to_bytes(2, "big") + self.data[self.id_at + 2 :]
-        first, last = int(self.starts[self.at]), int(self.starts[self.at + n])
+        starts = cast(Int64s, self.starts)
+        first, last = int(starts[self.at]), int(starts[self.at + n])
         out = np.frombuffer(self.data, np.uint8)[first:last].copy()
-        places = self.starts[self.at : self.at + n] - first + self.id_at
+        places = starts[self.at : self.at + n] - first + self.id_at[self.at : self.at + n]
         numbers = np.array(ids, np.uint16)
         out[places] = numbers >> 8
         out[places + 1] = numbers & 255

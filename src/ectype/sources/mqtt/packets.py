@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from ectype.sources.base import Message
-from ectype.sources.batch import Alike
+from ectype.sources.batch import Packed
 from ectype.sources.mqtt.properties import NONE, Properties
 
 # CONNACK return codes (table 3.1), and one that only MQTT 5 can say
@@ -51,12 +51,12 @@ class Publishes(Struct):
 
 
 class Run(Struct):
-    """A long run of PUBLISH packets of one topic and one QoS, 0 or 1, none retained: see `Alike`.
+    """Many PUBLISH packets of one QoS, 0 or 1, none retained, none with properties: see `Packed`.
 
-    qos; pubacks, size: as in `Publishes`.
+    qos; pubacks, size: as in `Publishes`. version: of MQTT, in which they came.
     """
 
-    alike: Alike
+    packed: Packed
     qos: int
     pubacks: bytes
     size: int

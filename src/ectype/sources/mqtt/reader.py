@@ -15,7 +15,7 @@ from typing import cast, final
 import numpy as np
 
 from ectype.sources.base import Message
-from ectype.sources.batch import Alike
+from ectype.sources.batch import Packed
 from ectype.sources.mqtt.bodies import read_connect, read_subscribe, read_unsubscribe
 from ectype.sources.mqtt.fields import MAX_REMAINING, NAMES, Broken, check_flags, long_length, packet_id, utf8
 from ectype.sources.mqtt.packets import (
@@ -32,6 +32,7 @@ from ectype.sources.mqtt.packets import (
 )
 from ectype.sources.mqtt.packets import Disconnect as Goodbye
 from ectype.sources.mqtt.properties import ALIAS, DISCONNECT, NONE, OTHER, PUBLISH, read_properties
+from ectype.values.block import Int64s
 
 TOPIC_ALIASES = 64
 _CACHED_TOPIC = 256
@@ -240,18 +241,15 @@ class Reader:
             return None
         topic = self._topics.get(raw) or self._topic(raw)
         piece = data[start:i]
-        pubacks = b""
-        if qos:
-            numbers = np.frombuffer(piece, np.uint8)
-            acks = np.empty((len(starts) - 1, 4), np.uint8)
-            acks[:, 0], acks[:, 1] = 0x40, 2
-            id_at = places[:-1] + (off + len(fixed))
-            acks[:, 2] = numbers[id_at]
-            acks[:, 3] = numbers[id_at + 1]
-            if not (acks[:, 2] | acks[:, 3]).all():
-                return None
-            pubacks = acks.tobytes()
-        return Run(Alike(topic, self.source, at_ns, piece, places, body), qos, pubacks, i - start, self.version)
+        id_at = places[:-1] + (off + len(fixed))
+        pubacks = pubacks_of(piece, id_at) if qos else b""
+        if qos and not _sound(pubacks):
+            return None
+        n_found = len(starts) - 1
+        packed = Packed(
+            piece, places, np.full(n_found, body), ((topic, self.source),), np.zeros(n_found, np.int64), at_ns
+        )
+        return Run(packed, qos, pubacks, i - start, self.version)
 
     def _described(self, run: Publishes, topic: str, data: bytes, at: int) -> tuple[str, int]:
         """(topic, where the payload begins) of a PUBLISH with properties: an alias gives or names its topic."""
@@ -330,6 +328,22 @@ class Reader:
                 self._over = kind == 14  # nothing may follow a goodbye [MQTT-3.14.4-2]
             case _:
                 raise Broken(f"a client may not send {NAMES[kind]} here")
+
+
+def pubacks_of(data: bytes, id_at: Int64s) -> bytes:
+    """A PUBACK for each packet id in `data`, in order."""
+    numbers = np.frombuffer(data, np.uint8)
+    acks = np.empty((len(id_at), 4), np.uint8)
+    acks[:, 0], acks[:, 1] = 0x40, 2
+    acks[:, 2] = numbers[id_at]
+    acks[:, 3] = numbers[id_at + 1]
+    return acks.tobytes()
+
+
+def _sound(pubacks: bytes) -> bool:
+    """Whether none has packet id 0."""
+    ids = np.frombuffer(pubacks, ">u2")[1::2]
+    return bool(ids.all())
 
 
 def _pubacks(data: bytes, i: int) -> tuple[list[int], int]:
