@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectype.sources.mqtt.topics import Retained, Subscriptions, matches
+from ectype.sources.mqtt.retained import Retained
+from ectype.sources.mqtt.topics import Subscriptions, matches
 
 level = st.sampled_from(["a", "b", "", "$x"])
 topics = st.lists(level, min_size=1, max_size=4).map("/".join).filter(bool)
@@ -83,7 +84,8 @@ def test_the_last_message_of_each_topic_is_retained_until_an_empty_one(sent, pat
         plain.pop(topic, None)
         if payload:
             plain[topic] = (payload, qos)
-    assert sorted(kept.find(pattern)) == sorted((t, *v) for t, v in plain.items() if by_regex(pattern, t))
+    found = [(k.topic, k.payload, k.qos) for k, _ in kept.find(pattern)]
+    assert sorted(found) == sorted((t, *v) for t, v in plain.items() if by_regex(pattern, t))
     assert len(kept) == len(plain)
     assert kept.bytes == sum(len(t) + len(p) for t, (p, _) in plain.items())
 

@@ -212,6 +212,7 @@ class Node:
             _authenticator(exposure.token),
             device_context(exposure),
             clock=self._clock,
+            retained=self.space.path / "mqtt" / "retained",
         )
         self.ingest.sparkplug.ask = partial(self.mqtt.publish, retain=False)
         controls = Controls(self.graph, self.mqtt)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast, final
 
+from ectype.clock import Clock
 from ectype.sources.mqtt.connection import TAKEN_OVER, Connection, Greeting
 from ectype.sources.mqtt.limits import Limits
 from ectype.sources.mqtt.outbox import Outbox
@@ -29,14 +30,16 @@ from ectype.sources.mqtt.properties import (
     ALIAS_MAXIMUM,
     ASSIGNED_ID,
     AUTH_METHOD,
+    NONE,
     PACKET_MAXIMUM,
     SESSION_EXPIRY,
     SUBSCRIPTION_IDS_KNOWN,
     WILL_DELAY,
 )
 from ectype.sources.mqtt.reader import TOPIC_ALIASES
+from ectype.sources.mqtt.retained import Retained
 from ectype.sources.mqtt.session import LONGEST_S, Session, Share
-from ectype.sources.mqtt.topics import Retained, Subscriptions
+from ectype.sources.mqtt.topics import Subscriptions
 from ectype.sources.mqtt.writer import suback, topic_field, unsuback
 
 log = logging.getLogger("ectype.mqtt")
@@ -62,6 +65,7 @@ class Clients:
         reserved: tuple[str, ...],
         monotonic: Callable[[], float],
         bequeath: Callable[[str, Will], None],
+        clock: Clock,
     ) -> None:
         self._authenticate = authenticate
         self._limits = limits
@@ -71,7 +75,7 @@ class Clients:
         self._sessions: dict[tuple[str, str], Session] = {}
         self._shares: dict[str, Share] = {}
         self.subscriptions: Subscriptions[Session | Share] = Subscriptions()
-        self.retained = Retained()
+        self.retained = Retained(lambda: clock() / 1e9, reserved)
         self.sent = 0
         self.known: Callable[[str], Iterable[tuple[str, bytes]]] | None = None  # what a filter finds beside retained
 
@@ -168,9 +172,10 @@ class Clients:
                     greeted.append((pattern, qos))
         connection.send(suback(packet.packet_id, granted, connection.version))
         for pattern, qos in greeted:
-            for topic, payload, kept_qos in self.retained.find(pattern):
-                properties = self.retained.properties.get(topic, b"")
-                connection.outbox.add(topic_field(topic), payload, min(qos, kept_qos), True, properties)
+            for kept, left_s in self.retained.find(pattern):
+                expires_s = None if left_s is None else self._monotonic() + left_s
+                field = topic_field(kept.topic)
+                connection.outbox.add(field, kept.payload, min(qos, kept.qos), True, kept.properties, expires_s)
                 self.sent += 1
             for topic, payload in self.known(pattern) if self.known is not None else ():
                 connection.outbox.add(topic_field(topic), payload, min(qos, 1), True)
@@ -209,6 +214,8 @@ class Clients:
 
     def sweep(self, now_s: float) -> None:
         """End the sessions whose time is up, and the oldest while all hold too much."""
+        for session in self._sessions.values():
+            session.outbox.expire()
         away = [session for session in self._sessions.values() if session.connection is None]
         held = sum(session.outbox.queued_bytes for session in away)
         for k, session in enumerate(away):  # oldest first, as they lie in a dict
@@ -289,7 +296,7 @@ class Clients:
     def fan_out(self, connection: Connection, run: Publishes, touched: set[Outbox]) -> None:
         """The same for messages that differ; what is to be retained is."""
         find = self.subscriptions.find
-        properties = b""
+        properties, expiry_s, expires_s = b"", None, None
         for k, (message, flag) in enumerate(zip(run.messages, run.flags, strict=True)):
             field, subscribers = find(message.topic)
             if not subscribers and not flag & RETAIN:
@@ -297,11 +304,13 @@ class Clients:
             if message.topic.startswith(self._reserved):
                 continue
             if run.properties is not None:
-                properties = run.properties[k].forwarded if k in run.properties else b""
+                said = run.properties.get(k, NONE)
+                properties, expiry_s = said.forwarded, said.expiry_s
+                expires_s = None if expiry_s is None else self._monotonic() + expiry_s
             qos = flag >> 1 & 3
             retain = flag & RETAIN
             if retain:
-                self.retained.keep(message.topic, message.payload, qos, properties)
+                self.retained.keep(message.topic, message.payload, qos, properties, expiry_s)
             for who, wanted in subscribers:
                 if isinstance(who, Share):
                     who, wanted = who.pick()
@@ -309,6 +318,6 @@ class Clients:
                 if wanted & _LOCAL or who is not connection.session:
                     as_retained = bool(retain and wanted & 8)
                     given = wanted & 3
-                    who.outbox.add(field, message.payload, min(qos, given), as_retained, properties)
+                    who.outbox.add(field, message.payload, min(qos, given), as_retained, properties, expires_s)
                     touched.add(who.outbox)
                     self.sent += 1

@@ -121,7 +121,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The client is here; it has GREETING_S to say CONNECT."""
         self._transport = cast(asyncio.Transport, transport)
-        self.outbox = Outbox(self._transport)
+        self.outbox = Outbox(self._transport, monotonic=self._hub.monotonic)
         self._transport.set_write_buffer_limits(high=self.outbox.socket_limit)
         self.peer = _peer(transport.get_extra_info("peername"))
         self.certified = _name_in(transport.get_extra_info("peercert"))

@@ -14,11 +14,13 @@ Reading stops while too much is on its way to the disk. See docs/mqtt.md for wha
 import asyncio
 import errno
 import logging
+import os
 import ssl as tls
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 from ectype.clock import Clock, system_clock
@@ -117,7 +119,11 @@ class MqttEndpoint:
         self._closing = False
         self._serial = 0
         self._connections: set[Connection] = set()
-        self.clients = Clients(authenticate, limits, reserved, monotonic, self._bequeath)
+        self.clients = Clients(authenticate, limits, reserved, monotonic, self._bequeath, clock)
+        self._shelf: Path | None = None
+        self._shelved = 0  # which changes of the retained messages are in the file
+        self._shelving: asyncio.Future[None] | None = None
+        self._shelve_at_s = 0.0
         self._topics: dict[bytes, str] = {}
         self.turn: Turn[Connection] = Turn(self._topics, limits.packet, self._begin)
         self._gathering: _Group | None = None
@@ -141,9 +147,15 @@ class MqttEndpoint:
         limits: Limits = USUAL,
         clock: Clock = system_clock,
         monotonic: Callable[[], float] = time.monotonic,
+        retained: Path | None = None,
     ) -> "MqttEndpoint":
-        """An endpoint that listens; port 0 takes a free one (see `port`). Misconfigured if it cannot."""
+        """An endpoint that listens; port 0 takes a free one (see `port`). Misconfigured if it cannot.
+
+        retained: the file in which retained messages outlive the endpoint; None keeps them in memory alone.
+        """
         endpoint = cls(deliver, authenticate=authenticate, limits=limits, clock=clock, monotonic=monotonic)
+        if retained is not None:
+            endpoint.shelve(retained)
         await endpoint.listen(host, port, ssl)
         return endpoint
 
@@ -159,6 +171,11 @@ class MqttEndpoint:
                 ) from error
             raise Misconfigured(f"cannot listen for MQTT on {host} port {port}: {error.strerror or error}") from error
         self._timer = loop.call_later(_SWEEP_S, self._tick)
+
+    def shelve(self, path: Path) -> None:
+        """Begin with the retained messages in this file, and keep them there. Misconfigured if it cannot be read."""
+        self.clients.retained.load(path)
+        self._shelf, self._shelved = path, self.clients.retained.changes
 
     def connection(self) -> Connection:
         """A protocol for one more client: what any other transport (WebSocket, a test) plugs in."""
@@ -220,6 +237,10 @@ class MqttEndpoint:
                 await self._idle.wait()
         except TimeoutError:
             log.error("the MQTT endpoint closes with messages on their way to the disk: they stay unacknowledged")
+        if self._shelving is not None:
+            await asyncio.wait([self._shelving])
+        if self._shelved != self.clients.retained.changes:
+            await self._write_retained()
         for connection in tuple(self._connections):
             connection.forget_will()
             connection.close(None, code=SHUTTING_DOWN)
@@ -268,7 +289,7 @@ class MqttEndpoint:
         ghost = self.connection()
         head = 0x30 | will.qos << 1 | will.retain
         message = Message(will.topic, will.payload, self.clock(), name)
-        properties = {0: will.properties} if will.properties.forwarded else None
+        properties = {0: will.properties} if will.properties.matter else None
         run = Publishes([message], bytearray((head,)), bytearray(), [], len(will.payload), properties)
         self.arrived(ghost, run)
 
@@ -416,7 +437,37 @@ class MqttEndpoint:
         for connection in tuple(self._connections):
             connection.sweep(now_s)
         self.clients.sweep(now_s)
+        if self._shelving is None and now_s >= self._shelve_at_s and self._shelved != self.clients.retained.changes:
+            self._shelving = asyncio.ensure_future(self._write_retained())
+
+    async def _write_retained(self) -> None:
+        """Put a copy of the retained messages into their file; waits ten times as long as it takes before the next."""
+        if self._shelf is None:
+            self._shelving = None
+            return
+        began_s = self.monotonic()
+        changes = self.clients.retained.changes
+        data = self.clients.retained.copy()
+        try:
+            await asyncio.to_thread(_replace, self._shelf, data)
+            self._shelved = changes
+        except OSError as error:
+            log.warning("the retained MQTT messages could not be written to %s: %s", self._shelf, error)
+        finally:
+            self._shelve_at_s = self.monotonic() + 10 * (self.monotonic() - began_s)
+            self._shelving = None
 
     def _tick(self) -> None:
         self.sweep()
         self._timer = asyncio.get_running_loop().call_later(_SWEEP_S, self._tick)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put `data` in the place of the file, whole and on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.new")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -9,7 +9,8 @@ each subscriber's own, counted up and used again once acknowledged.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from math import ceil
 from typing import Protocol, cast, final
 
 import numpy as np
@@ -23,6 +24,7 @@ SOCKET_LIMIT = 4 << 20
 QUEUE_LIMIT = 16 << 20
 AWAY_LIMIT = 1 << 20
 _PUBREL = b"\x62\x02"
+_EXPIRY = b"\x02"
 _OVERHEAD = 128  # what Python adds to one queued message, so that many empty ones are bounded too
 
 
@@ -46,7 +48,7 @@ class Outbox:
     """Messages on their way to one subscriber. `add` them, then `flush` once: one write for all."""
 
     __slots__ = (
-        *("_ahead", "_id", "_pipe", "_queue", "_queued", "_ready"),
+        *("_ahead", "_expiring", "_id", "_now", "_pipe", "_queue", "_queued", "_ready"),
         *(
             "_held",
             "_released",
@@ -62,9 +64,18 @@ class Outbox:
     )
 
     def __init__(
-        self, pipe: Pipe, *, window: int = WINDOW, socket_limit: int = SOCKET_LIMIT, limit: int = QUEUE_LIMIT
+        self,
+        pipe: Pipe,
+        *,
+        window: int = WINDOW,
+        socket_limit: int = SOCKET_LIMIT,
+        limit: int = QUEUE_LIMIT,
+        monotonic: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """monotonic: seconds, for messages that expire."""
         self._pipe = pipe
+        self._now = monotonic
+        self._expiring = 0  # messages in the queue that may
         self._ready: list[bytes] = []
         self._ahead = 0  # bytes in _ready and in the socket's buffer
         self._queue: deque[_Kept] = deque()
@@ -101,8 +112,27 @@ class Outbox:
         """Nothing is owed and nothing waits to be read."""
         return not (self._queue or self.waiting or self._ready or self._pipe.get_write_buffer_size())
 
-    def add(self, topic: bytes, payload: bytes, qos: int, retain: bool = False, properties: bytes = b"") -> None:
-        """Owe this message; `topic` is a topic_field, `properties` are those of MQTT 5, encoded."""
+    def add(
+        self,
+        topic: bytes,
+        payload: bytes,
+        qos: int,
+        retain: bool = False,
+        properties: bytes = b"",
+        expires_s: float | None = None,
+    ) -> None:
+        """Owe this message; `topic` is a topic_field, `properties` are those of MQTT 5, encoded.
+
+        expires_s: when it is worth nothing any more; what is left of that goes out with it [MQTT-3.3.2-5, -6].
+        """
+        expiry_at = 0
+        if expires_s is not None:
+            left_s = ceil(expires_s - self._now())
+            if left_s < 0:
+                return
+            if self.version == 5:
+                properties = _EXPIRY + left_s.to_bytes(4, "big") + properties
+                expiry_at = len(remaining_length(len(properties))) + 1
         if self.version == 5:
             payload = (remaining_length(len(properties)) + properties if properties else b"\0") + payload
         if self.max_packet and len(topic) + len(payload) + 7 > self.max_packet:
@@ -135,7 +165,9 @@ class Outbox:
             self._ahead += len(head) + len(payload)
         elif self._queue or self._ahead > self.socket_limit or len(self.waiting) >= self.window:
             if self._queued <= self.limit:  # beyond, the connection is about to end: keep nothing more
-                self._keep(_Kept(head + b"\0\0" + payload, None, len(head)))
+                self._expiring += expires_s is not None
+                at = len(head) + 2 + expiry_at if expiry_at else 0
+                self._keep(_Kept(head + b"\0\0" + payload, None, len(head), expires_s, at))
             else:
                 self.dropped += 1
         else:
@@ -219,6 +251,12 @@ class Outbox:
         """Make what was kept ready, as far as there is room."""
         while self._queue and self._ahead <= self.socket_limit and len(self.waiting) < self.window:
             kept = self._queue[0]
+            if kept.expires_s is not None:
+                self._expiring -= 1
+                if not kept.still(self._now()):
+                    self._queue.popleft()
+                    self._queued -= kept.size
+                    continue
             n = min(kept.left, self.window - len(self.waiting))
             n = n if self._held is None else 1
             if kept.starts is not None and n > 1:  # as many as the socket should hold, and one more
@@ -236,6 +274,16 @@ class Outbox:
                 self._queue.popleft()
             self._ready.append(data)
             self._ahead += len(data)
+
+    def expire(self) -> None:
+        """Forget what waits and is worth nothing any more."""
+        if self._expiring:
+            now_s = self._now()
+            gone = [kept for kept in self._queue if kept.expires_s is not None and kept.expires_s <= now_s]
+            if gone:
+                self._queue = deque(kept for kept in self._queue if kept.expires_s is None or kept.expires_s > now_s)
+                self._expiring -= len(gone)
+                self._queued -= sum(kept.size for kept in gone)
 
     def _ids(self, n: int) -> list[int]:
         """`n` packet ids that are free, now taken."""
@@ -280,11 +328,23 @@ class _Away:
 
 @final
 class _Kept:
-    """QoS 1 packets that wait, with room for their ids `id_at` bytes into each. starts: None for a single one."""
+    """QoS 1 packets that wait, with room for their ids `id_at` bytes into each. starts: None for a single one.
 
-    __slots__ = ("at", "data", "id_at", "left", "starts")
+    expires_s: when a single one is worth nothing any more; expiry_at: where it says so, 0 if nowhere.
+    """
 
-    def __init__(self, data: bytes, starts: Int64s | None, id_at: Int64s | int) -> None:
+    __slots__ = ("at", "data", "expires_s", "expiry_at", "id_at", "left", "starts")
+
+    def __init__(
+        self,
+        data: bytes,
+        starts: Int64s | None,
+        id_at: Int64s | int,
+        expires_s: float | None = None,
+        expiry_at: int = 0,
+    ) -> None:
+        self.expires_s = expires_s
+        self.expiry_at = expiry_at
         self.data = data
         self.starts = starts
         self.id_at = id_at
@@ -295,6 +355,13 @@ class _Kept:
     def size(self) -> int:
         """What it holds in memory; a piece of it that was sent is held as long as the rest."""
         return len(self.data) + _OVERHEAD + (0 if self.starts is None else 16 * len(self.starts))
+
+    def still(self, now_s: float) -> bool:
+        """Whether it is still worth sending; then it says how long."""
+        left_s = 0 if self.expires_s is None else ceil(self.expires_s - now_s)
+        if left_s > 0 and self.expiry_at:
+            self.data = self.data[: self.expiry_at] + left_s.to_bytes(4, "big") + self.data[self.expiry_at + 4 :]
+        return left_s > 0
 
     def take(self, ids: list[int]) -> bytes:
         """The next packets, one for each id."""

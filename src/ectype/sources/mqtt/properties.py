@@ -44,14 +44,27 @@ _KINDS: dict[int, tuple[str, int]] = {
 _SIZES = {"byte": 1, "two": 2, "four": 4}
 _NEVER_ZERO = (RECEIVE_MAXIMUM, PACKET_MAXIMUM, SUBSCRIPTION_ID, ALIAS)
 _FLAGS = (1, 23, 25)
-_FORWARDED = (1, MESSAGE_EXPIRY, 3, RESPONSE_TOPIC, CORRELATION, USER)
+_FORWARDED = (1, 3, RESPONSE_TOPIC, CORRELATION, USER)
 
 
 class Properties(Struct, frozen=True):
-    """values: by id; forwarded: those that go on to a message's subscribers, encoded, without a length before."""
+    """values: by id; forwarded: those that go on to a message's subscribers as they came, encoded, without a length
+    before; the message's expiry goes on too, but as what is left of it.
+    """
 
     values: dict[int, Value]
     forwarded: bytes = b""
+
+    @property
+    def expiry_s(self) -> int | None:
+        """How long the message is worth sending on; None for ever."""
+        found = self.values.get(MESSAGE_EXPIRY)
+        return found if isinstance(found, int) else None
+
+    @property
+    def matter(self) -> bool:
+        """Whether the message's subscribers have something of them."""
+        return bool(self.forwarded) or MESSAGE_EXPIRY in self.values
 
 
 NONE = Properties({})

@@ -264,7 +264,7 @@ class Reader:
                 topic = self._aliases.get(cast(int, alias), "")
         if not topic:
             raise Broken("a PUBLISH has no topic, and no alias that names one [MQTT-3.3.2-8]")
-        if properties.forwarded:
+        if properties.matter:
             if run.properties is None:
                 run.properties = {}
             run.properties[len(run.messages)] = properties

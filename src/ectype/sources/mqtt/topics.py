@@ -1,4 +1,4 @@
-"""Who wants a topic: MQTT topic filters as a tree of levels, and the retained messages they find.
+"""Who wants a topic: MQTT topic filters as a tree of levels.
 
 `+` stands for one level, `#` for all that follow (and for the level before it). Neither stands for a first
 level that begins with `$` (section 4.7). A publish walks the tree once per topic; after that the answer is
@@ -132,46 +132,3 @@ class Subscriptions(Generic[Who]):
             yield level.here
             if rest := level.below.get("#"):  # "a/#" takes "a" itself
                 yield rest.here
-
-
-@final
-class Retained:
-    """The last retained message of each topic, for whoever subscribes later. Held in memory, bounded.
-
-    max_topics, max_bytes: what would go beyond is not retained, and counted in `refused`; it still reaches
-    those who are subscribed now.
-    """
-
-    def __init__(self, max_topics: int = 100_000, max_bytes: int = 64 << 20) -> None:
-        self._kept: dict[str, tuple[bytes, int]] = {}
-        self.properties: dict[str, bytes] = {}
-        self._max_topics = max_topics
-        self._max_bytes = max_bytes
-        self.bytes = 0
-        self.refused = 0
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def keep(self, topic: str, payload: bytes, qos: int, properties: bytes = b"") -> None:
-        """Replace what is retained for `topic`; an empty payload removes it [MQTT-3.3.1-10]."""
-        old = self._kept.pop(topic, None)
-        if old is not None:
-            self.bytes -= len(old[0]) + len(topic) + len(self.properties.pop(topic, b""))
-        if not payload:
-            return
-        size = len(payload) + len(topic) + len(properties)
-        if len(self._kept) >= self._max_topics or self.bytes + size > self._max_bytes:
-            self.refused += 1
-            return
-        self._kept[topic] = (payload, qos)
-        if properties:
-            self.properties[topic] = properties
-        self.bytes += size
-
-    def find(self, pattern: str) -> list[tuple[str, bytes, int]]:
-        """(topic, payload, QoS) of all that `pattern` takes."""
-        if "+" not in pattern and "#" not in pattern:
-            kept = self._kept.get(pattern)
-            return [] if kept is None else [(pattern, *kept)]
-        return [(topic, *kept) for topic, kept in self._kept.items() if matches(pattern, topic)]
