@@ -190,9 +190,14 @@ def test_aiomqtt_publishes_and_subscribes(run):
         if type(asyncio.get_running_loop()).__module__ == "asyncio.proactor_events":
             return
         async with aiomqtt.Client("127.0.0.1", endpoint.port, protocol=aiomqtt.ProtocolVersion.V5) as client:
-            await client.subscribe("farm/#", qos=1)
-            await client.publish("farm/p/power", b"2.5", qos=1)
+            named, soon = Properties(PacketTypes.SUBSCRIBE), Properties(PacketTypes.PUBLISH)
+            named.SubscriptionIdentifier = 300
+            soon.MessageExpiryInterval = 3600
+            await client.subscribe("farm/#", qos=1, properties=named)
+            await client.publish("farm/p/power", b"2.5", qos=1, properties=soon)
             message = await anext(client.messages)
+            assert message.properties.SubscriptionIdentifier == [300]
+            assert 3500 < message.properties.MessageExpiryInterval <= 3600
             assert (str(message.topic), message.payload, message.qos) == ("farm/p/power", b"2.5", 1)
         assert disk.payloads == [b"2.5"]
 
@@ -205,10 +210,11 @@ const [url, version] = process.argv.slice(2);
 const client = mqtt.connect(url, { protocolVersion: Number(version), reconnectPeriod: 0 });
 client.on("error", (e) => { console.error(e); process.exit(1); });
 client.on("message", (topic, payload, packet) => {
-  console.log(topic, payload.toString(), packet.qos);
+  console.log(topic, payload.toString(), packet.qos, packet.properties?.subscriptionIdentifier ?? 0);
   client.end();
 });
-client.subscribe("farm/#", { qos: 2 }, () => client.publish("farm/p/power", "2.5", { qos: 2 }));
+const named = version === "5" ? { properties: { subscriptionIdentifier: 7 } } : {};
+client.subscribe("farm/#", { qos: 2, ...named }, () => client.publish("farm/p/power", "2.5", { qos: 2 }));
 """
 
 
@@ -234,7 +240,7 @@ def test_mqtt_js_publishes_and_subscribes_over_tcp_and_websocket(run, mqtt_js, s
         done = await asyncio.to_thread(
             nodejs.node, words, return_completed_process=True, capture_output=True, timeout=PATIENCE_S
         )
-        assert done.stdout == b"farm/p/power 2.5 2\n", done.stderr
+        assert done.stdout == b"farm/p/power 2.5 2 %d\n" % (7 if version == 5 else 0), done.stderr
         assert disk.payloads == [b"2.5"]
 
     run(body)

@@ -148,3 +148,63 @@ async def test_a_change_is_written_within_a_second_and_only_then(tmp_path):
     (tmp_path / "retained").unlink()
     bed.wait(1)
     assert bed.endpoint._shelving is None
+
+
+# ---- subscription identifiers
+
+
+def subscribe5_as(packet_id, pattern, identifier):
+    said = b"\x0b" + wire.length(identifier)
+    return wire.packet(0x82, packet_id.to_bytes(2, "big") + bytes([len(said)]) + said + wire.text(pattern) + b"\1")
+
+
+def identifiers(client):
+    """(payload, identifiers) of each message."""
+    found = []
+    for head, body in client.took():
+        if head >> 4 == 3:
+            at = 2 + int.from_bytes(body[:2], "big") + 2
+            said, payload = body[at + 1 : at + 1 + body[at]], body[at + 1 + body[at] :]
+            numbers = []
+            while said[:1] == b"\x0b":
+                number = said[1] if said[1] < 128 else said[1] & 127 | said[2] << 7
+                numbers.append(number)
+                said = said[2 if number < 128 else 3 :]
+            assert not said
+            found.append((payload, sorted(numbers)))
+    return found
+
+
+@looped
+async def test_a_message_names_all_subscriptions_that_it_is_for():
+    bed = Bed()
+    sender = bed.client(connect5("s"))
+    sender.send(publish5("f/old", b"0", 1, retain=True))
+    await turns()
+    watcher = bed.client(connect5("w") + subscribe5_as(1, "f/+", 7) + subscribe5_as(2, "#", 300) + subscribe5(3, "f/a"))
+    assert identifiers(watcher) == [(b"0", [7]), (b"0", [300])]
+    plain = bed.client(wire.connect("plain") + wire.subscribe(1, ("#", 1)))
+    plain.took()
+    sender.send(publish5("f/a", b"1", 2) + publish5("g", b"2", 3))
+    await turns()
+    assert identifiers(watcher) == [(b"1", [7, 300]), (b"2", [300])]
+    bed.endpoint.publish("ectype/p/speed", b"60")
+    assert identifiers(watcher) == [(b"60", [300])]
+    watcher.send(subscribe5(4, "#"))
+    watcher.took()
+    fleet = [bed.client(connect5(f"d{k}")) for k in range(6)]
+    for client in fleet:
+        client.send(publish5("f/a", b"3", 1))
+    await turns()
+    assert identifiers(watcher) == [(b"3", [7])] * 6
+    assert [p for _, p, _, _ in plain.took_messages()] == [b"1", b"2", b"60", *[b"3"] * 6]
+
+
+@looped
+async def test_a_shared_subscription_has_an_identifier_too():
+    bed = Bed()
+    sharer, sender = bed.client(connect5("w") + subscribe5_as(1, "$share/g/f/#", 9)), bed.client(connect5("s"))
+    sharer.took()
+    sender.send(publish5("f/a", b"1", 1))
+    await turns()
+    assert identifiers(sharer) == [(b"1", [9])]

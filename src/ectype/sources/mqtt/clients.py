@@ -33,14 +33,14 @@ from ectype.sources.mqtt.properties import (
     NONE,
     PACKET_MAXIMUM,
     SESSION_EXPIRY,
-    SUBSCRIPTION_IDS_KNOWN,
+    SUBSCRIPTION_ID,
     WILL_DELAY,
 )
 from ectype.sources.mqtt.reader import TOPIC_ALIASES
 from ectype.sources.mqtt.retained import Retained
 from ectype.sources.mqtt.session import LONGEST_S, Session, Share
-from ectype.sources.mqtt.topics import Subscriptions
-from ectype.sources.mqtt.writer import suback, topic_field, unsuback
+from ectype.sources.mqtt.topics import NAMED, Subscriptions
+from ectype.sources.mqtt.writer import identified, suback, topic_field, unsuback
 
 log = logging.getLogger("ectype.mqtt")
 
@@ -123,7 +123,6 @@ class Clients:
         properties: list[tuple[int, int | str]] = [
             (ALIAS_MAXIMUM, TOPIC_ALIASES),
             (PACKET_MAXIMUM, self._limits.packet),
-            (SUBSCRIPTION_IDS_KNOWN, 0),
         ]
         if expiry_s != asked:
             properties.append((SESSION_EXPIRY, expiry_s))
@@ -149,6 +148,7 @@ class Clients:
         session = connection.session
         if session is None:
             return
+        identifier = cast(int, packet.properties.values.get(SUBSCRIPTION_ID, 0))
         granted: list[int] = []
         greeted: list[tuple[str, int]] = []
         for pattern, options in packet.filters:
@@ -161,24 +161,26 @@ class Clients:
                 granted.append(_REFUSED if connection.version == 4 else _BAD_FILTER)
             elif shared:
                 share = self._shares.setdefault(pattern, Share(parts[2]))
-                share.members[session] = qos
+                share.members[session] = qos, identified(identifier)
                 self.subscriptions.add(share, parts[2], qos | _LOCAL)
                 granted.append(qos)
             else:
                 new = not self.subscriptions.has(session, pattern)
-                self.subscriptions.add(session, pattern, qos | (0 if no_local else _LOCAL) | as_published)
+                self.subscriptions.add(session, pattern, qos | (0 if no_local else _LOCAL) | as_published, identifier)
                 granted.append(qos)
                 if handling == 0 or (handling == 1 and new):
                     greeted.append((pattern, qos))
         connection.send(suback(packet.packet_id, granted, connection.version))
+        named = identified(identifier)
         for pattern, qos in greeted:
             for kept, left_s in self.retained.find(pattern):
                 expires_s = None if left_s is None else self._monotonic() + left_s
                 field = topic_field(kept.topic)
-                connection.outbox.add(field, kept.payload, min(qos, kept.qos), True, kept.properties, expires_s)
+                properties = named + kept.properties
+                connection.outbox.add(field, kept.payload, min(qos, kept.qos), True, properties, expires_s)
                 self.sent += 1
             for topic, payload in self.known(pattern) if self.known is not None else ():
-                connection.outbox.add(topic_field(topic), payload, min(qos, 1), True)
+                connection.outbox.add(topic_field(topic), payload, min(qos, 1), True, named)
                 self.sent += 1
         connection.flush()
 
@@ -233,11 +235,18 @@ class Clients:
         field, subscribers = self.subscriptions.find(topic)
         touched: set[Outbox] = set()
         for who, wanted in subscribers:
-            session, given = who.pick() if isinstance(who, Share) else (who, wanted)
-            session.outbox.add(field, payload, min(given & 3, 1))
+            session, given, named = self._chosen(topic, who, wanted)
+            session.outbox.add(field, payload, min(given & 3, 1), False, named)
             touched.add(session.outbox)
         self.sent += len(subscribers)
         self.flush(touched)
+
+    def _chosen(self, topic: str, who: Session | Share, wanted: int) -> tuple[Session, int, bytes]:
+        """Who gets it, how, and the identifiers of its subscriptions."""
+        if isinstance(who, Share):
+            session, (qos, named) = who.pick()
+            return session, qos | _LOCAL, named
+        return who, wanted, self.subscriptions.named(topic, who) if wanted & NAMED else b""
 
     def _end(self, session: Session) -> None:
         """The session is over: nobody will ask for what it holds."""
@@ -289,7 +298,13 @@ class Clients:
             part = parts.get(chosen)
             if part is None:
                 part = parts[chosen] = packed.chosen(packed.of(chosen))
-            who.outbox.add_packed(part, min(run.qos, wanted & 3), run.qos, run.version)
+            qos = min(run.qos, wanted & 3)
+            if wanted & NAMED:
+                for message in part.messages():
+                    named = self.subscriptions.named(message.topic, who)
+                    who.outbox.add(topic_field(message.topic), message.payload, qos, False, named)
+            else:
+                who.outbox.add_packed(part, qos, run.qos, run.version)
             touched.add(who.outbox)
             self.sent += len(part)
 
@@ -312,12 +327,12 @@ class Clients:
             if retain:
                 self.retained.keep(message.topic, message.payload, qos, properties, expiry_s)
             for who, wanted in subscribers:
-                if isinstance(who, Share):
-                    who, wanted = who.pick()
-                    wanted |= _LOCAL
+                named = b""
+                if wanted & NAMED or isinstance(who, Share):
+                    who, wanted, named = self._chosen(message.topic, who, wanted)
                 if wanted & _LOCAL or who is not connection.session:
                     as_retained = bool(retain and wanted & 8)
                     given = wanted & 3
-                    who.outbox.add(field, message.payload, min(qos, given), as_retained, properties, expires_s)
+                    who.outbox.add(field, message.payload, min(qos, given), as_retained, named + properties, expires_s)
                     touched.add(who.outbox)
                     self.sent += 1

@@ -55,11 +55,14 @@ class Share:
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
-        self.members: dict[Session, int] = {}
+        self.members: dict[Session, tuple[int, bytes]] = {}
         self._next = 0
 
-    def pick(self) -> tuple[Session, int]:
-        """Who is next, with the QoS it wants: one that is connected, while there is one."""
+    def pick(self) -> tuple[Session, tuple[int, bytes]]:
+        """Who is next: one that is connected, while there is one.
+
+        With the QoS it wants, and its subscription identifier as a property.
+        """
         members = list(self.members.items())
         for k in range(len(members)):
             found = members[(self._next + k) % len(members)]

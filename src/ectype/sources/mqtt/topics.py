@@ -8,11 +8,13 @@ remembered until somebody subscribes or leaves.
 from collections.abc import Iterator
 from typing import Generic, TypeVar, final
 
-from ectype.sources.mqtt.writer import topic_field
+from ectype.sources.mqtt.writer import identified, topic_field
 
 Who = TypeVar("Who")
 
 _REMEMBERED = 16_384
+_IDENTIFIER = 8  # the bit from which on a filter's subscription identifier stands
+NAMED = 16
 
 
 def matches(pattern: str, topic: str) -> bool:
@@ -38,24 +40,28 @@ class _Level(Generic[Who]):
 
 @final
 class Subscriptions(Generic[Who]):
-    """Filters with who asked for them, at which QoS (the lowest two bits), and with what else in higher bits."""
+    """Filters with who asked for them, at which QoS (the lowest two bits), and with what else in bits 2 and 3.
+
+    NAMED, bit 4, says that some of the filters have a subscription identifier: see `named`.
+    """
 
     def __init__(self) -> None:
         self._root: _Level[Who] = _Level()
         self._of: dict[Who, set[str]] = {}
         self._found: dict[str, tuple[bytes, tuple[tuple[Who, int], ...]]] = {}
+        self._named: dict[tuple[str, Who], bytes] = {}
 
     def __bool__(self) -> bool:
         return bool(self._of)
 
-    def add(self, who: Who, pattern: str, qos: int) -> None:
+    def add(self, who: Who, pattern: str, qos: int, identifier: int = 0) -> None:
         """`who` wants what `pattern` takes; again with another QoS replaces the first [MQTT-3.8.4-3]."""
         level = self._root
         for name in pattern.split("/"):
             level = level.below.setdefault(name, _Level())
-        level.here[who] = qos
+        level.here[who] = qos | identifier << _IDENTIFIER
         self._of.setdefault(who, set()).add(pattern)
-        self._found.clear()
+        self._forget_found()
 
     def remove(self, who: Who, pattern: str) -> None:
         """`who` no longer wants it; if it never did, nothing happens."""
@@ -74,7 +80,7 @@ class Subscriptions(Generic[Who]):
             if level.here or level.below:
                 break
             del above.below[name]
-        self._found.clear()
+        self._forget_found()
 
     def forget(self, who: Who) -> None:
         """`who` has gone."""
@@ -98,14 +104,26 @@ class Subscriptions(Generic[Who]):
         found = self._found.get(topic)
         if found is None:
             if len(self._found) >= _REMEMBERED:
-                self._found.clear()
+                self._forget_found()
             best: dict[Who, int] = {}
             for here in self._walk(topic):
-                for who, qos in here.items():
-                    had = best.get(who)
+                for who, wanted in here.items():
+                    had, qos = best.get(who), wanted & 0xF
+                    if wanted >> _IDENTIFIER:
+                        qos |= NAMED
+                        self._named[topic, who] = self._named.get((topic, who), b"") + identified(wanted >> _IDENTIFIER)
                     best[who] = qos if had is None else max(qos & 3, had & 3) | (qos | had) & ~3
             found = self._found[topic] = topic_field(topic), tuple(best.items())
         return found
+
+    def named(self, topic: str, who: Who) -> bytes:
+        """The identifiers of all filters by which `who` wants `topic`, as properties of MQTT 5 [MQTT-3.3.4-4]."""
+        self.find(topic)
+        return self._named.get((topic, who), b"")
+
+    def _forget_found(self) -> None:
+        self._found.clear()
+        self._named.clear()
 
     def _walk(self, topic: str) -> Iterator[dict[Who, int]]:
         """The subscribers of each filter that takes `topic`.

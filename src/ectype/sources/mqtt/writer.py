@@ -64,3 +64,8 @@ def publish_head(topic: bytes, payload_size: int, qos: int, retain: bool) -> byt
     if size < 128:
         return bytes((0x30 | qos << 1 | retain, size)) + topic
     return bytes((0x30 | qos << 1 | retain,)) + remaining_length(size) + topic
+
+
+def identified(identifier: int) -> bytes:
+    """The subscription identifier of MQTT 5 as a property; nothing for 0, which is none."""
+    return b"\x0b" + remaining_length(identifier) if identifier else b""
