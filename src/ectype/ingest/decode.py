@@ -124,12 +124,13 @@ class Decoder:
 
     def _as(self, shape: Shape, part: Packed, origins: Sequence[int], rows: Int64s, found: "_Found") -> bool:
         """Read `part`, of these origins, by their shape; False if one message is anything else."""
-        slots = np.zeros((len(part.origins), shape.width), np.int32)
+        of_origin = [np.zeros(shape.width, np.int32)] * len(part.origins)
         for k in origins:
             of_topic = self._slots_of(part.origins[k][0], shape)
             if of_topic is None:
                 return False
-            slots[k] = of_topic
+            of_origin[k] = of_topic
+        slots = np.concatenate(of_origin).reshape(-1, shape.width)
         if int(part.sizes().max()) > MAX_PAYLOAD:
             return False
         read = shape.read(part.lines(), *part.edges())
