@@ -37,3 +37,24 @@ def test_measurements_and_set_points_reach_whoever_subscribes(space: Path) -> No
         await node.close()
 
     play(work)
+
+
+def test_retained_messages_are_there_after_a_restart(space: Path) -> None:
+    async def greeted(sent: bytes, answers: int) -> list[tuple[int, bytes]]:
+        """One life of a node: what a client hears after CONNACK when it sends this."""
+        node = await Node.start(space, Settings(mqtt_port=0, estimate=False))
+        assert node.mqtt is not None
+        reader, writer = await asyncio.open_connection("127.0.0.1", node.mqtt.port)
+        writer.write(wire.connect("c") + sent)
+        heard = [await packet(reader) for _ in range(answers + 1)]
+        writer.close()
+        await node.close()
+        return heard[1:]
+
+    async def work() -> None:
+        sent = wire.publish("farm/hello", b"1", 1, 1, retain=True)
+        assert await greeted(sent, 1) == [(0x40, b"\0\1")]
+        _, found = await greeted(wire.subscribe(1, ("farm/#", 0)), 2)
+        assert wire.published(*found) == ("farm/hello", b"1", 0, True)
+
+    play(work)
