@@ -294,7 +294,8 @@ def test_the_properties_of_mqtt_5_are_read_and_those_for_subscribers_kept():
     assert isinstance(run, Publishes)
     assert [(m.topic, m.payload) for m in run.messages] == [("a", b"2.5")]
     assert run.properties is not None
-    assert run.properties[0].forwarded == said[:-3]  # an alias is between the two of us
+    assert run.properties[0].forwarded == said[5:-3]  # an alias is between us, an expiry counted down
+    assert run.properties[0].expiry_s == 9
     assert run.pubacks == b"\x40\2\0\1"
 
 
