@@ -6,7 +6,7 @@ import pytest
 from ectype.alarms.explain import explain
 from ectype.alarms.isolate import isolate
 from ectype.alarms.residuals import Residuals
-from ectype.alarms.watch import drifts, watch
+from ectype.alarms.watch import watch
 from ectype.errors import Invalid
 from tests.alarms.plants import Plant, Tracked, events_of, follow
 
@@ -25,21 +25,21 @@ def test_a_clogged_outlet_is_noticed_dated_and_explained():
     since = np.searchsorted(f.at_ns, alarm.since_ns)
     assert 285 <= since <= 315
     assert np.searchsorted(f.at_ns, alarm.raised_ns) < 340
-    best = alarm.explained.causes[0]
+    best = alarm.reason.explained.causes[0]
     assert (best.kind, best.name) == ("parameter", "outlet")
     assert abs(best.by + 0.01) < 4 * best.std + 0.001
     assert best.share > 0.9
-    assert "outlet 0.1 → 0.0" in alarm.sentence
-    assert "explains 9" in alarm.sentence or "explains 100" in alarm.sentence
+    assert "outlet 0.1 → 0.0" in alarm.reason.sentence
+    assert "explains 9" in alarm.reason.sentence or "explains 100" in alarm.sentence
 
 
 def test_a_leak_is_told_but_not_from_a_pump_that_gives_less():
     f = follow(Plant, events_of(Plant, 500, after={"leak": 0.05}, at=300)[:, :, 0])
     alarm = watch(f)[0]
-    alike = [alarm.explained.causes[0].name, *(c.name for c in alarm.explained.alike)]
+    alike = [alarm.reason.explained.causes[0].name, *(c.name for c in alarm.reason.explained.alike)]
     assert {"leak", "pump"} <= set(alike)
-    assert "not told apart from" in alarm.sentence
-    assert alarm.isolated.faulty is None
+    assert "not told apart from" in alarm.reason.sentence
+    assert alarm.reason.isolated.faulty is None
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,16 @@ def test_two_gauges_alone_cannot_tell_which_is_wrong_unless_physics_does():
 def test_a_parameter_that_leaves_its_prior_is_a_drift():
     events = events_of(Tracked, 700, after={"outlet": 0.14}, at=200)[:, :, 0]
     f = follow(Tracked, events)
-    (found,) = drifts(f, 50)
-    mean, std = f.beliefs[found.raised, 1], np.sqrt(f.beliefs[found.raised, f.graph.variance_row(1)])
-    assert (found.by, found.about) == ("drift", "outlet")
-    assert mean - 1.96 * std > 0.1 + 3.29 * 0.003
-    assert 150 < found.since < 215
-    assert found.since < found.raised
-    assert not drifts(follow(Tracked, events[:200]), 50)
+    alarms = watch(f, false_every_s=1e12)
+    drift = next(n for a in alarms for n in a.noticed if n.by == "drift")
+    since = int(np.searchsorted(f.at_ns, drift.since_ns))
+    assert drift.about == "outlet"
+    assert 150 < since < 215
+    mean, std = f.beliefs[:, 1], np.sqrt(f.beliefs[:, f.graph.variance_row(1)])
+    assert abs(mean[since - 1] - 0.1) < 0.003 <= abs(mean[since] - 0.1)
+    assert (mean - 1.96 * std)[since:].max() > 0.1 + 3.29 * 0.003
+    assert "outlet has left what its prior allows" in alarms[-1].reason.sentence
+    assert not watch(follow(Tracked, events[:200]), false_every_s=1e12)
 
 
 def test_the_explanation_is_that_of_refitting_every_value():

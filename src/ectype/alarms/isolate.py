@@ -3,7 +3,6 @@
 If one sensor is wrong, the rest agree with the twin without it, and with it they do not. If the rest agree without more
 than one, it cannot be told; if never, it is not a sensor, or not one alone.
 """
-# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import final
 import numpy as np
 
 from ectype.alarms.residuals import Residuals
+from ectype.alarms.windows import tail
 from ectype.errors import Invalid
 from ectype.foresee.followed import Followed
 
@@ -29,8 +29,6 @@ class Isolated:
 
 def isolate(followed: Followed, first: int, last: int, *, level: float = 0.01) -> Isolated:
     """Over rows first to last. Raises Invalid for an empty span, or with one sensor: nothing is left to judge by."""
-    from scipy.stats import chi2  # half a second to import, for this alone
-
     graph = followed.graph
     names = [s.name for s in graph.layout.sensors]
     if len(names) < 2:
@@ -46,7 +44,7 @@ def isolate(followed: Followed, first: int, last: int, *, level: float = 0.01) -
     constants = np.repeat(followed.constants[:, None], n, 1)
     told = Residuals.of(graph, followed.kernel, np.repeat(start[:, None], n, 1), constants, events)
     loud, count = (told.e**2).sum((0, 1)), told.present.sum((0, 1))
-    p = [float(chi2.sf(a, max(b, 1))) for a, b in zip(loud.tolist(), count.tolist(), strict=True)]
+    p = tail(np.maximum(count, 1.0), loud).tolist()
     without = dict(zip(names, p[1:], strict=True))
     fine = [name for name, value in without.items() if value > level]
     faulty = None

@@ -2,10 +2,10 @@
 
 import argparse
 import json
-from dataclasses import asdict
 
 from rich.console import Console
 
+from ectype.alarms.reason import document_of
 from ectype.alarms.watch import Alarm, watch
 from ectype.cli.foresee_options import add_record, followed_of, read_duration
 from ectype.clock import to_iso
@@ -33,28 +33,23 @@ def main(args: argparse.Namespace) -> None:
     console = Console()
     for a in found:
         over = "it lasts" if a.cleared_ns is None else f"over at {to_iso(a.cleared_ns)}"
-        console.print(f"[bold]{args.twin}[/] {to_iso(a.raised_ns)} ({a.by}, {over})\n  {a.sentence}", soft_wrap=True)
-        if a.isolated is not None:
-            console.print(f"  {a.isolated.sentence}", soft_wrap=True)
+        by = ", ".join(dict.fromkeys(n.by for n in a.noticed))
+        console.print(
+            f"[bold]{args.twin}[/] {to_iso(a.raised_ns)} ({by}, {over})\n  {a.reason.sentence}", soft_wrap=True
+        )
+        if a.reason.isolated is not None:
+            console.print(f"  {a.reason.isolated.sentence}", soft_wrap=True)
     if not found:
         console.print(f"{args.twin}: no alarm in {len(followed)} events; a false one is due every {args.false_every}.")
 
 
 def document(twin: str, alarm: Alarm) -> dict[str, JSON]:
     """For programs."""
-    apart: JSON = None
-    if alarm.isolated is not None:
-        without: dict[str, JSON] = dict(alarm.isolated.without)
-        apart = {"faulty": alarm.isolated.faulty, "without": without, "sentence": alarm.isolated.sentence}
-    causes: list[JSON] = [asdict(c) for c in alarm.explained.causes[:5]]
     return {
         "twin": twin,
-        "by": alarm.by,
-        "about": alarm.about,
         "since": to_iso(alarm.since_ns),
         "raised": to_iso(alarm.raised_ns),
         "cleared": None if alarm.cleared_ns is None else to_iso(alarm.cleared_ns),
-        "sentence": alarm.sentence,
-        "causes": causes,
-        "sensors": apart,
+        "sentence": alarm.reason.sentence,
+        **document_of(alarm.noticed, alarm.reason),
     }

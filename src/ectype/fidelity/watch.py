@@ -4,61 +4,171 @@ Every reading has a probability under the twin, u = Phi(innovation / its standar
 the u are independent and uniform. A gambler bets on where the next u falls, from where the last ones fell. His stake
 cannot grow in the long run unless u is not uniform, so
 
-    R <- (1 + R) * b(u),  b the density that the last readings suggest
+    R <- (w + R) * b(u),  b the density that the last readings suggest, w = the time since the last reading / T
 
-is an e-detector (Shin, Ramdas, Rinaldo 2024): its expectation is at most the number of readings, so that R >= N happens
-to a right twin once in N readings or more on average, however long one watches and without any other assumption.
+is an e-detector (Shin, Ramdas, Rinaldo 2024): its expectation is at most the time that passed, in units of T. So R >= 1
+happens to a right twin once in T or more on average, however long one watches and without any other assumption. The
+mean of several e-detectors is one: a twin with several sensors is judged by the mean. Where R is below 1/20 again, the
+alarm is over. It began where the log-likelihood ratio of the bets last left zero (as in CUSUM).
 """
 
+import functools
 import math
 from dataclasses import dataclass
-from typing import final
+from statistics import NormalDist
+from typing import TypeAlias, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ectype.errors import Invalid
-from ectype.values.block import Float64s
+from ectype.estimate.trace import Graph
+from ectype.values.block import Float64s, Int64s
+
+Bools: TypeAlias = NDArray[np.bool_]
 
 BINS = 10
+FALSE_EVERY_S = 30 * 86400.0
+_EDGES = np.array([NormalDist().inv_cdf(i / BINS) for i in range(1, BINS)])
 _PRIOR = 3.0  # readings' worth of belief in each bin that u is uniform
 _FORGET = 0.99
+_NOTHING = -50.0  # log R before the first reading
+_OVER = math.log(0.05)
+_MOST = 0.05  # of T at a time, so that one reading after a long silence is no alarm
+_PORTION = 4096  # twins at a time, so that what is worked on stays in the cache
+_US = 1000
+
+
+def summed(rows: Float64s) -> Float64s:
+    """The sum over the first axis, one after the other: numpy's own order depends on the size of the fleet."""
+    return functools.reduce(np.add, rows)
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
-class Watch:
-    """evidence [sensors]: R of each sensor, as its logarithm; fell [sensors, BINS]: where the last u fell, fading."""
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """How a twin stands. evidence: R; 1 raises an alarm. readings: so many, from `from_ns` on, could not be told from a
+    right twin's; 0 while an alarm lasts. about: the sensor with the most evidence. since_ns, raised_ns, over_ns: of the
+    last alarm; raised_ns 0: there was none; over_ns None: it lasts.
+    """
 
-    evidence: Float64s
-    fell: Float64s
-
-    @classmethod
-    def begun(cls, sensors: int) -> "Watch":
-        """Nothing seen yet."""
-        return cls(np.full(sensors, -math.inf), np.zeros((sensors, BINS)))
-
-    def drifted(self, every: float) -> bool:
-        """Whether the twin has drifted from its original: false alarms come at most once in `every` readings of each
-        sensor on average. (The mean of several e-detectors is one.)
-        """
-        if not every > 1:
-            raise Invalid(f"false alarms cannot come every {every} readings; give a number above 1")
-        largest = float(self.evidence.max())
-        if largest == -math.inf:
-            return False
-        mean = largest + math.log(float(np.exp(self.evidence - largest).mean()))
-        return mean >= math.log(every)
+    evidence: float
+    readings: int
+    from_ns: int
+    about: str
+    since_ns: int
+    raised_ns: int
+    over_ns: int | None
 
 
-def fold(watch: Watch, u: Float64s) -> Watch:
-    """The watch after u [sensors] in [0, 1]; NaN where that sensor did not speak. Raises Invalid outside."""
-    spoke = np.isfinite(u)
-    if np.any((u[spoke] < 0) | (u[spoke] > 1)) or u.shape != watch.evidence.shape:
-        raise Invalid(f"u holds one probability for each of {len(watch.evidence)} sensors, not {u.tolist()}")
-    bins = np.minimum((np.nan_to_num(u) * BINS).astype(int), BINS - 1)
-    here = np.arange(len(u)), bins
-    density = (watch.fell[here] + _PRIOR) / (watch.fell.sum(1) / BINS + _PRIOR)
-    grown = np.logaddexp(0.0, watch.evidence) + np.log(density)
-    fell = watch.fell * np.where(spoke, _FORGET, 1.0)[:, None]
-    fell[here] += spoke
-    return Watch(np.where(spoke, grown, watch.evidence), fell)
+@final
+class DriftWatch:
+    """See `estimate.following.Companion`. false_every_s: T; settle: events that are not judged at first. Raises Invalid
+    for a T that is not above zero.
+    """
+
+    name = "fidelity"
+
+    def __init__(self, graph: Graph, *, false_every_s: float = FALSE_EVERY_S, settle: int = 50) -> None:
+        if not false_every_s > 0:
+            raise Invalid("false alarms come every so many seconds, above zero")
+        self._graph, self._false_every_s, self._settle = graph, false_every_s, settle
+        self._names = [d.name for d in graph.layout.sensors]
+        self._sensors = s = len(self._names)
+        self._most = math.log(s) + 1.0  # more evidence of one sensor would only make the alarm last
+        self._at: dict[str, slice] = {}
+        self.size = 0
+        parts = {"evidence": s, "ratio": s, "since": s, "last": s, "fell": s * BINS}
+        for part, rows in (parts | dict.fromkeys(("events", "readings", "from", "lasts"), 1)).items():
+            self._at[part] = slice(self.size, self.size + rows)
+            self.size += rows
+        for part in ("began", "raised", "over", "about"):
+            self._at[part] = slice(self.size, self.size + 1)
+            self.size += 1
+
+    def initial(self, twins: int) -> Float64s:
+        """[size, twins]."""
+        state = np.zeros((self.size, twins))
+        state[self._at["evidence"]] = _NOTHING
+        return state
+
+    def fold(self, state: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
+        """See `estimate.following.Companion`."""
+        after = np.empty((len(events), *state.shape))
+        for first in range(0, state.shape[1], _PORTION):
+            part = slice(first, first + _PORTION)
+            after[:, :, part] = self._fold(
+                state[:, part], at_ns[:, part], events[:, :, part], out[:, :, part], active[:, part]
+            )
+        return after
+
+    def _fold(self, before: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
+        s, size, first = self._sensors, self._graph.belief_size, 2 + len(self._graph.layout.inputs)
+        t = (at_ns // _US).astype(np.float64)
+        spoke = events[:, first + s :] > 0
+        spoke &= (active > 0)[:, None]
+        e = np.where(spoke, out[:, size::4] / np.sqrt(np.where(spoke, out[:, size + 1 :: 4], 1.0)), 0.0)
+        bins = np.searchsorted(_EDGES, e, side="right")
+        after = np.empty((len(events), *before.shape))
+        for k in range(len(events)):
+            here = after[k]
+            here[:] = before
+            on = active[k] > 0
+            here[self._at["events"]] += on
+            judged = spoke[k] & (here[self._at["events"]] > self._settle)
+            self._bet(here, t[k], bins[k], judged)
+            self._judge(here, t[k], judged, on)
+            before = here
+        return after
+
+    def _bet(self, here: Float64s, t: Float64s, bins: Int64s, spoke: Bools) -> None:
+        s = self._sensors
+        evidence, ratio, since, last = (here[self._at[p]] for p in ("evidence", "ratio", "since", "last"))
+        fell = here[self._at["fell"]].reshape(s, BINS, -1)
+        there = np.take_along_axis(fell, bins[:, None], 1)[:, 0]
+        bet = np.log((there + _PRIOR) / (summed(fell.transpose(1, 0, 2)) / BINS + _PRIOR))
+        w = np.minimum((t - last) * (1e-6 / self._false_every_s), _MOST)
+        with np.errstate(divide="ignore"):
+            log_w = np.where(last > 0, np.log(np.maximum(w, 0.0)), _NOTHING)
+        grown = np.clip(np.logaddexp(log_w, evidence) + bet, _NOTHING, self._most)
+        since[:] = np.where(spoke & (ratio == 0.0), t, since)
+        ratio[:] = np.where(spoke, np.maximum(ratio + bet, 0.0), ratio)
+        evidence[:] = np.where(spoke, grown, evidence)
+        last[:] = np.where(spoke, t, last)
+        fell *= np.where(spoke, _FORGET, 1.0)[:, None]
+        np.put_along_axis(fell, bins[:, None], np.take_along_axis(fell, bins[:, None], 1) + spoke[:, None], 1)
+
+    def _judge(self, here: Float64s, t: Float64s, spoke: Bools, active: Bools) -> None:
+        parts = ("readings", "from", "lasts", "began", "raised", "over", "about")
+        readings, since, lasts, began, raised, over, about = (here[self._at[p]][0] for p in parts)
+        evidence = here[self._at["evidence"]]
+        total = np.log(summed(np.exp(evidence)) / self._sensors)
+        starts = active & (lasts == 0) & (total >= 0.0)
+        ends = active & (lasts > 0) & (total < _OVER)
+        loudest = evidence.argmax(0)
+        began[:] = np.where(starts, here[self._at["since"]][loudest, np.arange(len(loudest))], began)
+        raised[:] = np.where(starts, t, raised)
+        over[:] = np.where(ends, t, np.where(starts, 0.0, over))
+        about[:] = np.where(active, loudest, about)
+        lasts[:] = np.where(starts, 1.0, np.where(ends, 0.0, lasts))
+        since[:] = np.where(active & (readings == 0) & (lasts == 0), t, since)
+        readings[:] = np.where(lasts > 0, 0.0, readings + spoke.sum(0))
+
+    # ---- what a state says
+
+    def lasting(self, state: Float64s) -> Float64s:
+        """1 where an alarm lasts; state [..., size, m]."""
+        return state[..., self._at["lasts"].start, :]
+
+    def raised_us(self, state: Float64s) -> Float64s:
+        """When the last alarm was raised, in microseconds; 0: there was none."""
+        return state[..., self._at["raised"].start, :]
+
+    def fidelity(self, state: Float64s) -> Fidelity:
+        """How a twin stands, from its state [size]."""
+        one = {name: float(state[part][0]) for name, part in self._at.items()}
+        evidence = float(np.exp(state[self._at["evidence"]]).sum()) / self._sensors
+        over = None if one["lasts"] else int(one["over"]) * _US
+        about = self._names[int(one["about"])]
+        began, raised = int(one["began"]) * _US, int(one["raised"]) * _US
+        return Fidelity(evidence, int(one["readings"]), int(one["from"]) * _US, about, began, raised, over)
