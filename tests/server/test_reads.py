@@ -108,6 +108,7 @@ def test_alarms_last_until_they_have_an_end() -> None:
             "since_ms": T0_MS,
             "until_ms": None,
             "cost_kwh": 12.5,
+            "why": {"by": "neighbours"},
         }
     ]
     assert view.asked[-1] == ("alarms", True, 5)

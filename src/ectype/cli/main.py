@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "whatif": ("ectype.cli.whatif", "what a twin would do if an input, a parameter or a state were another"),
     "steer": ("ectype.cli.steer", "the input that reaches a goal at least cost, as surely as asked"),
     "alarms": ("ectype.cli.alarms", "what is wrong with a twin's original, since when, and what explains it"),
+    "alarms live": ("ectype.cli.alarms_live", "the alarms of a running node, and what explains them"),
     "life": ("ectype.cli.life", "how long until a state of a twin passes its threshold"),
     "certify": ("ectype.cli.certify", "can anybody tell a twin from its original? A test with controls"),
     "behaviour add": ("ectype.cli.behaviour_add", "put a behaviour into a space, after looking whether it fits"),

@@ -104,6 +104,11 @@ class Space:
         """How long what is kept of each series, and what is there: as `GET /api/retention` says it, in ms."""
         return json.loads(self._get("/api/retention"))["series"]
 
+    def alarms(self, *, active: bool = False, limit: int = 200) -> list[dict[str, Any]]:
+        """The newest alarms first, as `GET /api/alarms` gives them; active: only those that last."""
+        given = urllib.parse.urlencode({"active": int(active), "limit": limit})
+        return json.loads(self._get(f"/api/alarms?{given}"))["alarms"]
+
     def series(self) -> list[str]:
         """The names of all series, sorted."""
         return sorted(self.last())

@@ -110,7 +110,7 @@ class Clear:
 @final
 @dataclass(frozen=True, slots=True)
 class PutAlarm:
-    """An alarm is raised, changed while it lasts, or over (until_ns)."""
+    """An alarm is raised, changed while it lasts, or over (until_ns). why: what noticed and explains it, as JSON."""
 
     twin: str
     name: str
@@ -119,6 +119,7 @@ class PutAlarm:
     since_ns: int
     until_ns: int | None
     cost_kwh: float | None
+    why: str | None = None
 
 
 @final

@@ -384,7 +384,9 @@ def _alarm(facts: Facts, name: str, body: Mapping[str, JSON], *, over: bool) -> 
     cost = body.get("cost_kwh")
     if cost is not None and (isinstance(cost, bool) or not isinstance(cost, int | float)):
         raise Invalid('the "cost_kwh" of an alarm is a number')
-    return PutAlarm(twin, what, str(severity), text, since, until, None if cost is None else float(cost))
+    why = body.get("why")
+    reason = None if why is None else msgspec.json.encode(_object(why, 'the "why" of an alarm')).decode()
+    return PutAlarm(twin, what, str(severity), text, since, until, None if cost is None else float(cost), reason)
 
 
 def _telemetry(facts: Facts, name: str, body: JSON) -> Change | None:

@@ -119,7 +119,10 @@ class Model:
 @final
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One time that something was wrong. id: the index of the entry that raised it; until_ns None: it still is."""
+    """One time that something was wrong. id: the index of the entry that raised it; until_ns None: it still is.
+
+    why: what noticed and explains it, as JSON.
+    """
 
     id: str
     twin: str
@@ -129,6 +132,7 @@ class Alarm:
     since_ns: int
     until_ns: int | None
     cost_kwh: float | None
+    why: str | None = None
 
 
 @final

@@ -36,7 +36,7 @@ _log = logging.getLogger("ectype.graph")
 
 _OF_KINDS = "WHERE m.id IN (SELECT value FROM json_each(?)) ORDER BY t.id"
 _MODEL = "SELECT id, document, at_ns, decommissioned FROM models WHERE NOT deleted"
-_ALARM = "SELECT id, twin, name, severity, text, since_ns, until_ns, cost_kwh FROM alarms"
+_ALARM = "SELECT id, twin, name, severity, text, since_ns, until_ns, cost_kwh, why FROM alarms"
 
 
 @final

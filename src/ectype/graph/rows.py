@@ -198,16 +198,17 @@ class Rows:
     # ---- alarms
 
     def _put_alarm(self, alarm: PutAlarm, index: int) -> None:
-        row = (alarm.severity, alarm.text, alarm.since_ns, alarm.until_ns, alarm.cost_kwh, alarm.twin, alarm.name)
+        row = (alarm.severity, alarm.text, alarm.since_ns, alarm.until_ns, alarm.cost_kwh)
+        row = (*row, alarm.why, alarm.twin, alarm.name)
         changed = self._db.execute(
-            "UPDATE alarms SET severity = ?, text = ?, since_ns = ?, until_ns = ?, cost_kwh = ?"
+            "UPDATE alarms SET severity = ?, text = ?, since_ns = ?, until_ns = ?, cost_kwh = ?, why = ?"
             " WHERE twin = ? AND name = ? AND until_ns IS NULL",
             row,
         )
         if not changed.rowcount:
             self._db.execute(
-                "INSERT INTO alarms(severity, text, since_ns, until_ns, cost_kwh, twin, name, id)"
-                " VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO alarms(severity, text, since_ns, until_ns, cost_kwh, why, twin, name, id)"
+                " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*row, index),
             )
 

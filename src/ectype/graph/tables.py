@@ -4,7 +4,7 @@
                    decommissioned, deleted (twins of it may be left)
     twins          key, id, model -> models, properties (JSON), last_index, part, at_ns, put_ns, times
     relationships  key, source -> twins, id, name, target -> twins, properties (JSON), last_index, part, at_ns
-    alarms         id (index of the raising entry), twin, name, severity, text, since_ns, until_ns, cost_kwh
+    alarms         id (index of the raising entry), twin, name, severity, text, since_ns, until_ns, cost_kwh, why
     records        kind (route, job), name, body (JSON), last_index, at_ns
     rejected       entry, kind, subject, reason
     columns        the indexes that queries asked for (see columns.py)
@@ -31,7 +31,7 @@ from typing import final
 from ectype.errors import Unavailable
 from ectype.log.fold import Readable
 
-VERSION = 3
+VERSION = 4
 _APPLICATION = 0x45435447  # "ECTG"
 _CHUNK = 1 << 20
 LARGE = 96 << 20  # bytes; about 0.1 s of checksum
@@ -55,7 +55,7 @@ CREATE INDEX relationships_out ON relationships(source, name, target);
 CREATE INDEX relationships_in ON relationships(target, name, source);
 CREATE TABLE alarms(
     id INTEGER PRIMARY KEY, twin TEXT NOT NULL, name TEXT NOT NULL, severity TEXT NOT NULL, text TEXT NOT NULL,
-    since_ns INTEGER NOT NULL, until_ns INTEGER, cost_kwh REAL);
+    since_ns INTEGER NOT NULL, until_ns INTEGER, cost_kwh REAL, why TEXT);
 CREATE UNIQUE INDEX alarms_active ON alarms(twin, name) WHERE until_ns IS NULL;
 CREATE INDEX alarms_newest ON alarms(since_ns DESC, id DESC);
 CREATE TABLE records(

@@ -22,6 +22,7 @@ from ectype.estimate.following import Companion, Following, Step
 from ectype.estimate.models.wind_turbine import WindTurbine
 from ectype.foresee.posterior import posterior_of
 from ectype.node.behaviours import Found, Wrong, find, misfits, sentence
+from ectype.node.estimator_alarms import Alarming
 from ectype.node.estimator_told import Forecasts, estimates
 from ectype.node.pipe import Begin, Draft, Trouble, TwinRecord
 from ectype.values.arrow import MEDIA_TYPE, to_arrow
@@ -54,7 +55,7 @@ class Watcher(Protocol):
         ...
 
 
-WATCHERS: list[Callable[[type[Behaviour], Sequence[str]], Watcher]] = []
+WATCHERS: list[Callable[[type[Behaviour], Sequence[str]], Watcher]] = [Alarming]
 """Makes a watcher for a behaviour and the ids of its twins."""
 
 
@@ -112,7 +113,7 @@ class Followed:
             Draft(d.kind, d.subject, d.media, d.body, self.group) for d in self.forecasts.due(self.following, step)
         ]
         for watcher in self.watchers:
-            found += watcher.tell(self.following, step)
+            found += [msgspec.structs.replace(d, group=self.group) for d in watcher.tell(self.following, step)]
         told = estimates(self.following, step)
         if found or len(told):
             found = [*self._entries(told, through), *found]

@@ -161,7 +161,9 @@ class ForecastColumns:
 @final
 @dataclass(frozen=True, slots=True)
 class AlarmRow:
-    """An alarm; `until_ns` is None while it lasts, `cost_kwh` None where nothing was lost or nobody knows."""
+    """An alarm; `until_ns` is None while it lasts, `cost_kwh` None where nothing was lost or nobody knows; `why`: what
+    noticed and explains it, where that is known.
+    """
 
     id: str
     twin: str
@@ -171,6 +173,7 @@ class AlarmRow:
     since_ns: int
     until_ns: int | None = None
     cost_kwh: float | None = None
+    why: Mapping[str, Json] | None = None
 
 
 @final

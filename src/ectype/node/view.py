@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast, final
 
+import msgspec
 import numpy as np
 
 from ectype import __version__
@@ -426,5 +427,13 @@ def _twin_row(twin: Twin) -> TwinRow:
 def _alarm_row(alarm: Alarm) -> AlarmRow:
     severity: Literal["warning", "critical"] = "critical" if alarm.severity == "critical" else "warning"
     return AlarmRow(
-        alarm.id, alarm.twin, alarm.name, severity, alarm.text, alarm.since_ns, alarm.until_ns, alarm.cost_kwh
+        alarm.id,
+        alarm.twin,
+        alarm.name,
+        severity,
+        alarm.text,
+        alarm.since_ns,
+        alarm.until_ns,
+        alarm.cost_kwh,
+        None if alarm.why is None else cast(dict[str, Json], msgspec.json.decode(alarm.why)),
     )

@@ -222,6 +222,7 @@ async def _alarms(request: Request, view: View) -> Response:
             "since_ms": row.since_ns // NS_PER_MS,
             "until_ms": None if row.until_ns is None else row.until_ns // NS_PER_MS,
             "cost_kwh": row.cost_kwh,
+            "why": row.why,
         }
         for row in rows
     ]
