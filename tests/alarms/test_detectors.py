@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from ectype.alarms.cusum import K, run_length, threshold, thresholds
+from ectype.alarms.cusum import K, below, run_length, threshold, thresholds
 from ectype.alarms.detectors import Detectors
 from ectype.alarms.windows import loud, tail
 from ectype.errors import Invalid
@@ -47,6 +47,12 @@ def test_the_run_length_is_the_published_one(h, arl):
     """Montgomery, Introduction to Statistical Quality Control, table 9.3: k = 1/2, two-sided, no shift."""
     assert run_length(h) == pytest.approx(arl, rel=0.01)
     assert threshold(run_length(h)) == pytest.approx(h, abs=1e-9)
+
+
+@given(st.floats(1, 1e12))
+def test_what_is_below_the_threshold_is_not_far_below(arl):
+    h = float(thresholds(np.array(arl)))
+    assert h - 1.5 < float(below(np.array(arl))) < h
 
 
 def test_false_alarms_come_as_often_as_asked():

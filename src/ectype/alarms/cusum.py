@@ -7,6 +7,8 @@ alarms, by Siegmund's (1985) approximation: ARL = (exp(2 k b) - 2 k b - 1) / (2 
 for two. It began where the sum last left zero. Residuals count up to 4, so that no single reading makes an alarm.
 """
 
+import math
+
 import numpy as np
 
 from ectype.errors import Invalid
@@ -32,6 +34,12 @@ def thresholds(arl: Float64s) -> Float64s:
     for _ in range(8):  # with k = 1/2, ARL = exp(b) - b - 1; each round leaves a thirteenth of the error or less
         b = np.log(arl + 1.0 + b)
     return b - _LAG
+
+
+def below(arl: Float64s) -> Float64s:
+    """Something below `thresholds`, within 1.5 of it, that costs no logarithm."""
+    _, exponent = np.frexp(np.maximum(arl, FEWEST))
+    return (exponent - 1) * math.log(2.0) - _LAG
 
 
 def run_length(h: float) -> float:

@@ -1,6 +1,7 @@
 """What is noticed of each twin, event by event: a fold of bounded memory that rides along with the filter.
 
-    gaps        how far apart readings come: the mean of log dt, forgetting over 200; thresholds follow from it
+    gaps        how far apart readings come: the mean of dt over the last 200 or so, where a silence counts as four;
+                thresholds follow from it
     cusum       up and down of each sensor (cusum.py)
     nis         the window that is being filled (windows.py)
     drift       tracked parameters whose 95 % interval is outside 99.9 % of their prior
@@ -16,7 +17,7 @@ from typing import final
 
 import numpy as np
 
-from ectype.alarms.cusum import MOST, K, thresholds
+from ectype.alarms.cusum import MOST, K, below, thresholds
 from ectype.alarms.windows import loud
 from ectype.errors import Invalid
 from ectype.estimate.trace import Graph
@@ -24,7 +25,7 @@ from ectype.fidelity.watch import Bools, summed
 from ectype.values.block import Float64s, Int64s
 
 FALSE_EVERY_S = 30 * 86400.0
-_MEMORY = 200.0
+_MEMORY, _SILENCE = 200.0, 4.0
 _FAR = 3.29  # 0.1 %, two-sided
 _PORTION = 4096  # twins at a time, so that what is worked on stays in the cache
 _US = 1000
@@ -114,8 +115,7 @@ class Detectors:
             on = active[k] > 0
             self._count_gaps(here, t[k], np.concatenate([spoke[k], on[None]]))
             judged = here[self._at["seen"]][s] > self._settle
-            with np.errstate(divide="ignore"):
-                arl = self._share_s / np.exp(here[self._at["gap"]])
+            arl = self._share_s / np.maximum(here[self._at["gap"]], 1e-6)
             self._sum_up(here, t[k], clipped[k], spoke[k] & judged, arl[:s])
             self._fill(here, t[k], nis[k], count[k], on & judged, arl[s])
             if self._rows:
@@ -137,18 +137,25 @@ class Detectors:
         seen += spoke
         again = spoke & (seen > 1)
         dt = np.maximum(t - last, 1.0) * 1e-6
-        with np.errstate(invalid="ignore"):
-            gap += np.where(again, (np.log(dt) - gap) / np.clip(seen - 1, 1, _MEMORY), 0.0)
+        dt = np.where(seen > 2, np.minimum(dt, _SILENCE * gap), dt)
+        gap += np.where(again, (dt - gap) / np.clip(seen - 1, 1, _MEMORY), 0.0)
         last[:] = np.where(spoke, t, last)
 
     def _sum_up(self, here: Float64s, t: Float64s, e: Float64s, judged: Bools, arl: Float64s) -> None:
         s = self._sensors
         total, since, on = here[self._at["sum"]], here[self._at["since"]][: 2 * s], here[self._at["on"]][: 2 * s]
-        h, told = np.tile(thresholds(arl), (2, 1)), np.tile(judged, (2, 1))
+        told = np.concatenate([judged, judged])
         since[:] = np.where(told & (total == 0.0), t, since)
-        more = np.minimum(np.maximum(total + np.concatenate([e, -e]) - K, 0.0), 2.0 * h)
-        total[:] = np.where(told, more, total)
-        on[:] = np.where(told, total > np.where(on > 0, 0.5 * h, h), on)
+        more = np.where(told, np.maximum(total + np.concatenate([e, -e]) - K, 0.0), total)
+        # Below h / 2 nothing is raised and nothing lasts; few are above, and only they need h.
+        low = 0.5 * below(arl)
+        was, on[:] = on.copy(), np.where(told, 0.0, on)
+        near = np.nonzero(told & (more > np.concatenate([low, low])))
+        if len(near[0]):
+            h = thresholds(arl[near[0] % s, near[1]])
+            more[near] = np.minimum(more[near], 2.0 * h)
+            on[near] = more[near] > np.where(was[near] > 0, 0.5 * h, h)
+        total[:] = more
 
     def _fill(self, here: Float64s, t: Float64s, nis: Float64s, count: Float64s, on: Bools, arl: Float64s) -> None:
         total, readings, events, began = here[self._at["filled"]]

@@ -9,7 +9,7 @@ cannot grow in the long run unless u is not uniform, so
 is an e-detector (Shin, Ramdas, Rinaldo 2024): its expectation is at most the time that passed, in units of T. So R >= 1
 happens to a right twin once in T or more on average, however long one watches and without any other assumption. The
 mean of several e-detectors is one: a twin with several sensors is judged by the mean. Where R is below 1/20 again, the
-alarm is over. It began where the log-likelihood ratio of the bets last left zero (as in CUSUM).
+alarm is over. It began where the likelihood ratio of the bets last left one (as in CUSUM).
 """
 
 import functools
@@ -32,8 +32,9 @@ FALSE_EVERY_S = 30 * 86400.0
 _EDGES = np.array([NormalDist().inv_cdf(i / BINS) for i in range(1, BINS)])
 _PRIOR = 3.0  # readings' worth of belief in each bin that u is uniform
 _FORGET = 0.99
-_NOTHING = -50.0  # log R before the first reading
-_OVER = math.log(0.05)
+_NOTHING = 1e-20  # R before the first reading
+_OVER = 0.05
+_SURE = 1e12
 _MOST = 0.05  # of T at a time, so that one reading after a long silence is no alarm
 _PORTION = 4096  # twins at a time, so that what is worked on stays in the cache
 _US = 1000
@@ -75,10 +76,10 @@ class DriftWatch:
         self._graph, self._false_every_s, self._settle = graph, false_every_s, settle
         self._names = [d.name for d in graph.layout.sensors]
         self._sensors = s = len(self._names)
-        self._most = math.log(s) + 1.0  # more evidence of one sensor would only make the alarm last
+        self._most = math.e * s  # more evidence of one sensor would only make the alarm last
         self._at: dict[str, slice] = {}
         self.size = 0
-        parts = {"evidence": s, "ratio": s, "since": s, "last": s, "fell": s * BINS}
+        parts = {"evidence": s, "ratio": s, "since": s, "last": s, "weight": s, "fell": s * BINS}
         for part, rows in (parts | dict.fromkeys(("events", "readings", "from", "lasts"), 1)).items():
             self._at[part] = slice(self.size, self.size + rows)
             self.size += rows
@@ -89,7 +90,7 @@ class DriftWatch:
     def initial(self, twins: int) -> Float64s:
         """[size, twins]."""
         state = np.zeros((self.size, twins))
-        state[self._at["evidence"]] = _NOTHING
+        state[self._at["evidence"]], state[self._at["ratio"]] = _NOTHING, 1.0
         return state
 
     def fold(self, state: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
@@ -122,28 +123,29 @@ class DriftWatch:
         return after
 
     def _bet(self, here: Float64s, t: Float64s, bins: Int64s, spoke: Bools) -> None:
-        s = self._sensors
-        evidence, ratio, since, last = (here[self._at[p]] for p in ("evidence", "ratio", "since", "last"))
-        fell = here[self._at["fell"]].reshape(s, BINS, -1)
-        there = np.take_along_axis(fell, bins[:, None], 1)[:, 0]
-        bet = np.log((there + _PRIOR) / (summed(fell.transpose(1, 0, 2)) / BINS + _PRIOR))
-        w = np.minimum((t - last) * (1e-6 / self._false_every_s), _MOST)
-        with np.errstate(divide="ignore"):
-            log_w = np.where(last > 0, np.log(np.maximum(w, 0.0)), _NOTHING)
-        grown = np.clip(np.logaddexp(log_w, evidence) + bet, _NOTHING, self._most)
-        since[:] = np.where(spoke & (ratio == 0.0), t, since)
-        ratio[:] = np.where(spoke, np.maximum(ratio + bet, 0.0), ratio)
+        names = ("evidence", "ratio", "since", "last", "weight")
+        evidence, ratio, since, last, weight = (here[self._at[p]] for p in names)
+        fell, m = here[self._at["fell"]], here.shape[1]
+        there = (np.arange(self._sensors)[:, None] * BINS + bins, np.arange(m))
+        bet = (fell[there] + _PRIOR) / (weight / BINS + _PRIOR)
+        w = np.where(last > 0, np.minimum((t - last) * (1e-6 / self._false_every_s), _MOST), 0.0)
+        grown = np.clip((w + evidence) * bet, _NOTHING, self._most)
+        since[:] = np.where(spoke & (ratio == 1.0), t, since)
+        ratio[:] = np.where(spoke, np.clip(ratio * bet, 1.0, _SURE), ratio)
         evidence[:] = np.where(spoke, grown, evidence)
         last[:] = np.where(spoke, t, last)
-        fell *= np.where(spoke, _FORGET, 1.0)[:, None]
-        np.put_along_axis(fell, bins[:, None], np.take_along_axis(fell, bins[:, None], 1) + spoke[:, None], 1)
+        keep = np.where(spoke, _FORGET, 1.0)
+        fell *= np.repeat(keep, BINS, 0)
+        fell[there] += spoke
+        weight *= keep
+        weight += spoke
 
     def _judge(self, here: Float64s, t: Float64s, spoke: Bools, active: Bools) -> None:
         parts = ("readings", "from", "lasts", "began", "raised", "over", "about")
         readings, since, lasts, began, raised, over, about = (here[self._at[p]][0] for p in parts)
         evidence = here[self._at["evidence"]]
-        total = np.log(summed(np.exp(evidence)) / self._sensors)
-        starts = active & (lasts == 0) & (total >= 0.0)
+        total = summed(evidence) / self._sensors
+        starts = active & (lasts == 0) & (total >= 1.0)
         ends = active & (lasts > 0) & (total < _OVER)
         loudest = evidence.argmax(0)
         began[:] = np.where(starts, here[self._at["since"]][loudest, np.arange(len(loudest))], began)
@@ -167,7 +169,7 @@ class DriftWatch:
     def fidelity(self, state: Float64s) -> Fidelity:
         """How a twin stands, from its state [size]."""
         one = {name: float(state[part][0]) for name, part in self._at.items()}
-        evidence = float(np.exp(state[self._at["evidence"]]).sum()) / self._sensors
+        evidence = float(state[self._at["evidence"]].sum()) / self._sensors
         over = None if one["lasts"] else int(one["over"]) * _US
         about = self._names[int(one["about"])]
         began, raised = int(one["began"]) * _US, int(one["raised"]) * _US
