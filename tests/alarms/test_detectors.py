@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from ectype.alarms.cusum import K, below, run_length, threshold, thresholds
+from ectype.alarms.cusum import K, run_length, threshold, thresholds
 from ectype.alarms.detectors import Detectors
-from ectype.alarms.windows import loud, tail
+from ectype.alarms.windows import log_tail, tail
 from ectype.errors import Invalid
 from tests.alarms.plants import Bearing, Plant, Tracked, events_of, kernel_of
 
@@ -46,21 +46,15 @@ def cusum_alone(false_every_s):
 def test_the_run_length_is_the_published_one(h, arl):
     """Montgomery, Introduction to Statistical Quality Control, table 9.3: k = 1/2, two-sided, no shift."""
     assert run_length(h) == pytest.approx(arl, rel=0.01)
-    assert threshold(run_length(h)) == pytest.approx(h, abs=1e-9)
-
-
-@given(st.floats(1, 1e12))
-def test_what_is_below_the_threshold_is_not_far_below(arl):
-    h = float(thresholds(np.array(arl)))
-    assert h - 1.5 < float(below(np.array(arl))) < h
+    assert threshold(run_length(h)) == pytest.approx(h, abs=1e-3)
 
 
 def test_false_alarms_come_as_often_as_asked():
     rng = np.random.default_rng(0)
     detectors = cusum_alone(300)
-    raised = detectors.lasting(folded(detectors, GRAPH, rng.standard_normal((3000, 1, 400)))) > 0
+    raised = detectors.lasting(folded(detectors, GRAPH, rng.standard_normal((3000, 1, 150)))) > 0
     lengths = np.where(raised.any(0), raised.argmax(0) + 1, 3000)
-    assert 255 < np.mean(lengths) < 345
+    assert 235 < np.mean(lengths) < 370
 
 
 def test_a_shift_of_one_standard_deviation_is_noticed_after_about_ten_readings():
@@ -111,9 +105,9 @@ def test_the_rate_is_one_of_time_whatever_the_distance_of_readings():
     rng = np.random.default_rng(5)
     detectors = cusum_alone(5000)
     for step_s, k in ((1.0, 20_000), (10.0, 2000)):
-        states = folded(detectors, GRAPH, rng.standard_normal((k, 1, 60)), step_s=step_s)
+        states = folded(detectors, GRAPH, rng.standard_normal((k, 1, 20)), step_s=step_s)
         begun = (np.diff(detectors.raised_us(states), axis=0) > 0).sum()
-        assert 170 < begun < 310, "240 are due"
+        assert 50 < begun < 120, "80 are due"
 
 
 @given(st.integers(1, 400), st.floats(0, 5))
@@ -122,10 +116,14 @@ def test_the_tail_of_chi_squared_is_that_of_scipy(count, ratio):
     assert ours == pytest.approx(float(chi2.sf(count * ratio, count)), rel=1e-9, abs=1e-300)
 
 
-@given(st.integers(1, 300), st.floats(0.5, 4), st.floats(1e-9, 0.4))
-def test_no_loud_window_is_passed_over_for_haste(count, ratio, share):
-    found = loud(np.array([float(count)]), np.array([count * ratio]), np.array([share]))[0]
-    assert bool(found) == bool(chi2.sf(count * ratio, count) < share)
+@given(st.integers(1, 1000), st.floats(0.1, 12))
+def test_its_logarithm_in_a_trace_is_as_good_as_it_says(count, ratio):
+    wanted = float(chi2.logsf(count * ratio, count))
+    ours = float(log_tail(np.array(float(count)), np.array(count * ratio)))
+    if ratio <= 1:
+        assert ours == 0.0
+    elif -600 < wanted < np.log(0.01):
+        assert ours == pytest.approx(wanted, abs=0.01)
 
 
 def test_windows_of_a_right_twin_are_too_loud_as_often_as_asked():
@@ -147,7 +145,7 @@ def test_windows_that_follow_each_other_are_one_alarm_until_a_quiet_one():
     assert [n.by for n in detectors.noticed(states[199, :, 0])] == ["nis"]
 
 
-@settings(max_examples=40)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_cuts_and_snapshots_change_nothing(data):
     behaviour = data.draw(st.sampled_from([Plant, Tracked]))

@@ -11,24 +11,30 @@ The false alarm rate is asked for the twin as a whole (a mean time between false
 equally among the detectors, but for drift, which has none. The state is one vector of numbers a twin, so that late rows
 take it back with the belief, and a snapshot keeps it. Instants in it are whole microseconds, which a float64 holds.
 """
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
 
 from dataclasses import dataclass
-from typing import final
+from pathlib import Path
+from typing import Any, final
 
+import casadi as ca
 import numpy as np
 
-from ectype.alarms.cusum import MOST, K, below, thresholds
-from ectype.alarms.windows import loud
+from ectype.alarms.cusum import MOST, K, thresholds
+from ectype.alarms.windows import log_tail
 from ectype.errors import Invalid
+from ectype.estimate.program import Fields, Ride, ride
 from ectype.estimate.trace import Graph
-from ectype.fidelity.watch import Bools, summed
+from ectype.fidelity.watch import surprises
 from ectype.values.block import Float64s, Int64s
 
 FALSE_EVERY_S = 30 * 86400.0
 _MEMORY, _SILENCE = 200.0, 4.0
 _FAR = 3.29  # 0.1 %, two-sided
-_PORTION = 4096  # twins at a time, so that what is worked on stays in the cache
 _US = 1000
+
+SX = Any
 
 
 @final
@@ -54,161 +60,136 @@ class Episode:
 @final
 class Detectors:
     """See `estimate.following.Companion`. false_every_s: the mean time between false alarms of a twin; window: how many
-    events are in a window of NIS; settle: events that are not judged at first. Raises Invalid for no rate or window.
+    events are in a window of NIS; settle: events that are not judged at first; cache_dir: see `SwappingKernel`. Raises
+    Invalid for no rate or window.
     """
 
     name = "alarms"
 
     def __init__(
-        self, graph: Graph, *, false_every_s: float = FALSE_EVERY_S, window: int = 50, settle: int = 50
+        self,
+        graph: Graph,
+        *,
+        false_every_s: float = FALSE_EVERY_S,
+        window: int = 50,
+        settle: int = 50,
+        cache_dir: Path | None = None,
     ) -> None:
         if not false_every_s > 0 or window < 1 or settle < 0:
             raise Invalid("false alarms come every so many seconds, above zero; a window has one event or more")
         layout = graph.layout
-        self._graph, self._window, self._settle = graph, window, settle
+        self._graph, self._window, self._settle = graph, float(window), float(settle)
         self._share_s = false_every_s * (len(layout.sensors) + 1)
         self._sensors = s = len(layout.sensors)
         self._rows = [i for i, p in enumerate(layout.tracked, start=len(layout.states)) if p.prior is not None]
-        priors = [p.prior for p in layout.tracked if p.prior is not None]
-        self._centre = np.array([p.centre() for p in priors]).reshape(-1, 1)
-        self._spread = np.array([p.spread() for p in priors]).reshape(-1, 1)
+        self._priors = [(p.prior.centre(), p.prior.spread()) for p in layout.tracked if p.prior is not None]
         self._abouts = [("cusum", d.name) for d in layout.sensors] * 2 + [("nis", "all")]
         self._abouts += [("drift", layout.tracked[i - len(layout.states)].name) for i in self._rows]
-        d = len(self._rows)
-        parts = {"last": s + 1, "gap": s + 1, "seen": s + 1, "sum": 2 * s, "since": 2 * s + 1 + d, "on": 2 * s + 1 + d}
-        parts |= {"near": d, "filled": 4, "lasts": 1, "began": 1, "raised": 1, "over": 1}
-        self._at: dict[str, slice] = {}
-        self.size = 0
-        for part, rows in parts.items():
-            self._at[part] = slice(self.size, self.size + rows)
-            self.size += rows
+        d, n = len(self._rows), len(self._abouts)
+        self._state = Fields(last=s + 1, gap=s + 1, seen=s + 1, sum=2 * s, since=n, on=n, near=d, filled=4, episode=4)
+        self._event = Fields(t=1, spoke=s, e=s, mean=d, std=d)
+        self.size = self._state.size
+        self._ride: Ride = ride("alarms", self._state, self._event, self._step, cache_dir)
 
     def initial(self, twins: int) -> Float64s:
         """[size, twins]."""
         state = np.zeros((self.size, twins))
-        state[self._at["near"]] = 1.0
+        state[self._state.at["near"]] = 1.0
         return state
 
     def fold(self, state: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
         """See `estimate.following.Companion`."""
-        after = np.empty((len(events), *state.shape))
-        for first in range(0, state.shape[1], _PORTION):
-            part = slice(first, first + _PORTION)
-            after[:, :, part] = self._fold(
-                state[:, part], at_ns[:, part], events[:, :, part], out[:, :, part], active[:, part]
-            )
-        return after
-
-    def _fold(self, before: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
-        s, size, first = self._sensors, self._graph.belief_size, 2 + len(self._graph.layout.inputs)
+        spoke, e = surprises(self._graph, events, out, active)
+        variances = out[:, [self._graph.variance_row(i) for i in self._rows]]
+        std = np.sqrt(np.maximum(variances, 0.0))
         t = (at_ns // _US).astype(np.float64)
-        spoke = events[:, first + s :] > 0
-        spoke &= (active > 0)[:, None]
-        e = np.where(spoke, out[:, size::4] / np.sqrt(np.where(spoke, out[:, size + 1 :: 4], 1.0)), 0.0)
-        nis, count = summed((e * e).swapaxes(0, 1)), spoke.sum(1).astype(np.float64)
-        clipped = np.clip(e, -MOST, MOST)
-        far, near = self._far(out, active)
-        after = np.empty((len(events), *before.shape))
-        for k in range(len(events)):
-            here = after[k]
-            here[:] = before
-            on = active[k] > 0
-            self._count_gaps(here, t[k], np.concatenate([spoke[k], on[None]]))
-            judged = here[self._at["seen"]][s] > self._settle
-            arl = self._share_s / np.maximum(here[self._at["gap"]], 1e-6)
-            self._sum_up(here, t[k], clipped[k], spoke[k] & judged, arl[:s])
-            self._fill(here, t[k], nis[k], count[k], on & judged, arl[s])
-            if self._rows:
-                self._drift(here, t[k], near[k], far[k], on, judged)
-            self._judge(here, t[k], on)
-            before = here
-        return after
+        given = np.concatenate([t[:, None], spoke, e, out[:, self._rows], std], 1)
+        return self._ride(state, given, active)
 
-    def _far(self, out: Float64s, active: Float64s) -> tuple[Float64s, Float64s]:
-        """(beyond its prior, about as its prior) [k, d, m] of each tracked parameter."""
-        if not self._rows:
-            return np.empty((len(out), 0, 1)), np.empty((len(out), 0, 1))
-        off = np.abs(out[:, self._rows] - self._centre)
-        std = np.sqrt(np.maximum(out[:, [self._graph.variance_row(i) for i in self._rows]], 0.0))
-        return (off - 1.96 * std > _FAR * self._spread).astype(np.float64), (off < self._spread).astype(np.float64)
+    # ---- one event, traced once
 
-    def _count_gaps(self, here: Float64s, t: Float64s, spoke: Bools) -> None:
-        last, gap, seen = (here[self._at[p]] for p in ("last", "gap", "seen"))
-        seen += spoke
-        again = spoke & (seen > 1)
-        dt = np.maximum(t - last, 1.0) * 1e-6
-        dt = np.where(seen > 2, np.minimum(dt, _SILENCE * gap), dt)
-        gap += np.where(again, (dt - gap) / np.clip(seen - 1, 1, _MEMORY), 0.0)
-        last[:] = np.where(spoke, t, last)
+    def _step(self, state: dict[str, list[SX]], event: dict[str, list[SX]]) -> None:
+        (t,), s = event["t"], self._sensors
+        spoke = [*event["spoke"], ca.SX(1.0)]
+        arl = [self._count_gap(state, i, t, on) for i, on in enumerate(spoke)]
+        judged = state["seen"][s] > self._settle
+        for i in range(s):
+            told = ca.logic_and(spoke[i], judged)
+            h = thresholds(arl[i])
+            e = ca.fmin(ca.fmax(event["e"][i], -MOST), MOST)
+            for row, value in ((i, e), (s + i, -e)):
+                before = state["sum"][row]
+                since = ca.if_else(before == 0, t, state["since"][row])
+                total = ca.fmin(ca.fmax(before + value - K, 0), 2 * h)
+                on = total > ca.if_else(state["on"][row], 0.5 * h, h)
+                for part, new in (("since", since), ("sum", total), ("on", on)):
+                    state[part][row] = ca.if_else(told, new, state[part][row])
+        self._fill(state, event, t, judged, arl[s])
+        for i, (centre, spread) in enumerate(self._priors):
+            row = 2 * s + 1 + i
+            off = ca.fabs(event["mean"][i] - centre)
+            near = off < spread
+            left = ca.logic_and(state["near"][i], ca.logic_not(near))
+            state["since"][row] = ca.if_else(left, t, state["since"][row])
+            state["near"][i] = near
+            state["on"][row] = ca.logic_and(off - 1.96 * event["std"][i] > _FAR * spread, judged)
+        self._judge(state, t)
 
-    def _sum_up(self, here: Float64s, t: Float64s, e: Float64s, judged: Bools, arl: Float64s) -> None:
-        s = self._sensors
-        total, since, on = here[self._at["sum"]], here[self._at["since"]][: 2 * s], here[self._at["on"]][: 2 * s]
-        told = np.concatenate([judged, judged])
-        since[:] = np.where(told & (total == 0.0), t, since)
-        more = np.where(told, np.maximum(total + np.concatenate([e, -e]) - K, 0.0), total)
-        # Below h / 2 nothing is raised and nothing lasts; few are above, and only they need h.
-        low = 0.5 * below(arl)
-        was, on[:] = on.copy(), np.where(told, 0.0, on)
-        near = np.nonzero(told & (more > np.concatenate([low, low])))
-        if len(near[0]):
-            h = thresholds(arl[near[0] % s, near[1]])
-            more[near] = np.minimum(more[near], 2.0 * h)
-            on[near] = more[near] > np.where(was[near] > 0, 0.5 * h, h)
-        total[:] = more
+    def _count_gap(self, state: dict[str, list[SX]], i: int, t: SX, spoke: SX) -> SX:
+        """Readings that fit into the time between false alarms of one detector, at the pace of this one."""
+        seen = state["seen"][i] + spoke
+        gap, dt = state["gap"][i], ca.fmax(t - state["last"][i], 1.0) * 1e-6
+        dt = ca.if_else(seen > 2, ca.fmin(dt, _SILENCE * gap), dt)
+        moved = gap + (dt - gap) / ca.fmin(ca.fmax(seen - 1, 1), _MEMORY)
+        state["gap"][i] = gap = ca.if_else(ca.logic_and(spoke, seen > 1), moved, gap)
+        state["last"][i] = ca.if_else(spoke, t, state["last"][i])
+        state["seen"][i] = seen
+        return self._share_s / ca.fmax(gap, 1e-6)
 
-    def _fill(self, here: Float64s, t: Float64s, nis: Float64s, count: Float64s, on: Bools, arl: Float64s) -> None:
-        total, readings, events, began = here[self._at["filled"]]
+    def _fill(self, state: dict[str, list[SX]], event: dict[str, list[SX]], t: SX, judged: SX, arl: SX) -> None:
         row = 2 * self._sensors
-        since, is_on = here[self._at["since"]][row], here[self._at["on"]][row]
-        began[:] = np.where(on & (events == 0), t, began)
-        total += np.where(on, nis, 0.0)
-        readings += np.where(on, count, 0.0)
-        events += on
-        full = np.flatnonzero(events == self._window)
-        if len(full):
-            share = np.minimum(self._window / np.maximum(arl[full], 1.0), 0.5)
-            found = loud(readings[full], total[full], share)
-            since[full] = np.where((found > 0) & (is_on[full] == 0), began[full], since[full])
-            is_on[full] = found
-            here[self._at["filled"]][:3, full] = 0.0
+        total, readings, events, began = state["filled"]
+        began = ca.if_else(events == 0, t, began)
+        events = events + judged
+        total = total + ca.if_else(judged, sum((e * e for e in event["e"]), ca.SX(0)), 0)
+        readings = readings + ca.if_else(judged, sum(event["spoke"], ca.SX(0)), 0)
+        full = events == self._window
+        share = ca.fmin(self._window / arl, 0.5)
+        loud = ca.logic_and(readings > 0, log_tail(ca.fmax(readings, 1), total) < ca.log(share))
+        starts = ca.logic_and(full, ca.logic_and(loud, ca.logic_not(state["on"][row])))
+        state["since"][row] = ca.if_else(starts, began, state["since"][row])
+        state["on"][row] = ca.if_else(full, loud, state["on"][row])
+        state["filled"] = [*(ca.if_else(full, 0, v) for v in (total, readings, events)), began]
 
-    def _drift(self, here: Float64s, t: Float64s, near: Float64s, far: Float64s, on: Bools, judged: Bools) -> None:
-        row = 2 * self._sensors + 1
-        was, since, is_on = here[self._at["near"]], here[self._at["since"]][row:], here[self._at["on"]][row:]
-        left = on & (was > 0) & (near == 0)
-        since[:] = np.where(left, t, since)
-        was[:] = np.where(on, near, was)
-        is_on[:] = np.where(on, far * judged, is_on)
-
-    def _judge(self, here: Float64s, t: Float64s, active: Bools) -> None:
-        on = here[self._at["on"]] > 0
-        lasts, began, raised, over = (here[self._at[p]][0] for p in ("lasts", "began", "raised", "over"))
-        is_now = np.asarray(on.any(0), bool)
-        since = np.where(on, here[self._at["since"]], np.inf).min(0)
-        starts, ends = active & is_now & (lasts == 0), active & ~is_now & (lasts > 0)
-        began[:] = np.where(starts, since, np.where(active & is_now, np.minimum(began, since), began))
-        raised[:] = np.where(starts, t, raised)
-        over[:] = np.where(ends, t, np.where(starts, 0.0, over))
-        lasts[:] = np.where(active, is_now, lasts)
+    def _judge(self, state: dict[str, list[SX]], t: SX) -> None:
+        lasts, began, raised, over = state["episode"]
+        now, since = ca.SX(0), ca.SX(np.inf)
+        for on, begin in zip(state["on"], state["since"], strict=True):
+            now = ca.logic_or(now, on)
+            since = ca.fmin(since, ca.if_else(on, begin, np.inf))
+        starts = ca.logic_and(now, ca.logic_not(lasts))
+        ends = ca.logic_and(lasts, ca.logic_not(now))
+        began = ca.if_else(starts, since, ca.if_else(now, ca.fmin(began, since), began))
+        over = ca.if_else(ends, t, ca.if_else(starts, 0, over))
+        state["episode"] = [now, began, ca.if_else(starts, t, raised), over]
 
     # ---- what a state says
 
     def lasting(self, state: Float64s) -> Float64s:
         """1 where an alarm lasts; state [..., size, m]."""
-        return state[..., self._at["lasts"].start, :]
+        return state[..., self._state.at["episode"].start, :]
 
     def raised_us(self, state: Float64s) -> Float64s:
         """When the last alarm was raised, in microseconds; 0: there was none."""
-        return state[..., self._at["raised"].start, :]
+        return state[..., self._state.at["episode"].start + 2, :]
 
     def episode(self, state: Float64s) -> Episode:
         """The last alarm, from the state [size] of one twin that has had one."""
-        lasts, began, raised, over = (float(state[self._at[p]][0]) for p in ("lasts", "began", "raised", "over"))
+        lasts, began, raised, over = state[self._state.at["episode"]].tolist()
         return Episode(int(began) * _US, int(raised) * _US, None if lasts else int(over) * _US)
 
     def noticed(self, state: Float64s) -> tuple[Noticed, ...]:
         """What is noticing it now, from the state [size] of one twin; the oldest first."""
-        since, on = state[self._at["since"]], state[self._at["on"]]
+        since, on = state[self._state.at["since"]], state[self._state.at["on"]]
         found = [Noticed(*self._abouts[i], int(since[i]) * _US) for i in np.flatnonzero(on > 0).tolist()]
         return tuple(sorted(found, key=lambda n: n.since_ns))

@@ -11,10 +11,12 @@ it was told.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, cast, final
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias, cast, final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from ectype.alarms.detectors import FALSE_EVERY_S, Detectors, Noticed
 from ectype.alarms.reason import Reason, changed, document_of, plainly, reason, together
@@ -22,12 +24,13 @@ from ectype.clock import to_iso
 from ectype.errors import Invalid
 from ectype.estimate.following import Companion, Following, Step
 from ectype.estimate.trace import Graph
-from ectype.fidelity.watch import Bools, DriftWatch, Fidelity
+from ectype.fidelity.watch import DriftWatch, Fidelity
 from ectype.foresee.followed import Followed
 from ectype.ids import series_id
 from ectype.values.block import Block, Float64s
 from ectype.values.canonical import JSON
 
+Bools: TypeAlias = NDArray[np.bool_]
 DEVIATION, FIDELITY = "deviation", "fidelity"
 _LONGEST = 512  # events that a reason is looked for in
 _AT_ONCE = 20  # reasons in one advance: a storm of alarms must not stop the estimates; the rest follow
@@ -93,9 +96,9 @@ class _Run:
 class LiveAlarms:
     """Of the twins of one behaviour. companions: what has to ride along with their filter."""
 
-    def __init__(self, graph: Graph, *, false_every_s: float = FALSE_EVERY_S) -> None:
-        self._detectors = Detectors(graph, false_every_s=false_every_s)
-        self._drift = DriftWatch(graph, false_every_s=false_every_s)
+    def __init__(self, graph: Graph, *, false_every_s: float = FALSE_EVERY_S, cache_dir: Path | None = None) -> None:
+        self._detectors = Detectors(graph, false_every_s=false_every_s, cache_dir=cache_dir)
+        self._drift = DriftWatch(graph, false_every_s=false_every_s, cache_dir=cache_dir)
         self._false_every_s = false_every_s
         self.companions: Sequence[Companion] = (self._detectors, self._drift)
         self._standing: dict[str, dict[str, _Standing]] = {DEVIATION: {}, FIDELITY: {}}

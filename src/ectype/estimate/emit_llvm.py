@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectype.estimate.llvm_loops import record_source, sweep_source
-from ectype.estimate.trace import Graph
+from ectype.estimate.scalars import Straight
 from ectype.values.block import Float64s
 
 _PORTION = 1 << 12
@@ -43,7 +43,7 @@ class LlvmKernel:
 
     def __init__(
         self,
-        graph: Graph,
+        graph: Straight,
         cache_dir: Path,
         *,
         dtype: type[np.floating[Any]] = np.float64,

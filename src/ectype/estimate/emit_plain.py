@@ -8,7 +8,7 @@ import casadi as ca
 import numpy as np
 
 from ectype.estimate.kernel import keep
-from ectype.estimate.trace import Graph
+from ectype.estimate.scalars import Straight
 from ectype.values.block import Float64s
 
 
@@ -16,7 +16,7 @@ from ectype.values.block import Float64s
 class PlainKernel:
     """See `kernel.Kernel`. Some tens of microseconds a twin and event."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Straight) -> None:
         self._graph = graph
 
     def fold(

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ectype.estimate.trace import Graph
+from ectype.estimate.scalars import Straight
 from ectype.values.block import Float64s
 
 
@@ -24,7 +24,7 @@ class Kernel(Protocol):
         ...
 
 
-def keep(graph: Graph, belief: Float64s, after: Float64s, active: Float64s, out: Float64s) -> Float64s:
+def keep(graph: Straight, belief: Float64s, after: Float64s, active: Float64s, out: Float64s) -> Float64s:
     """The belief after one event where `active` [n] is not 0, else before it; fills out [output_size, n]."""
     rows, on = graph.belief_size, active != 0
     belief = np.where(on, after[:rows], belief)

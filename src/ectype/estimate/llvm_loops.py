@@ -6,8 +6,7 @@ sweep    one event of the whole fleet in place; two groups in work at a time (pi
 
 from ectype.estimate.llvm_text import Text
 from ectype.estimate.pipeline import Pipeline, pipelined
-from ectype.estimate.scalars import interleaved
-from ectype.estimate.trace import Graph
+from ectype.estimate.scalars import Straight, interleaved
 
 _STAGES = 2  # three gain 2 % more in float64 and lose 8 % in float32, which has more to keep
 
@@ -16,10 +15,10 @@ _SIGNATURE = "i64 %from, i64 %to, i64 %n, i64 %count, " + ", ".join(f"ptr noalia
 _BEGIN = [f'define void @run({_SIGNATURE}) "stackrealign" {{', "entry:"]
 
 
-def record_source(graph: Graph, width: int, single: bool, fast: bool) -> str:
+def record_source(graph: Straight, width: int, single: bool, fast: bool) -> str:
     """All events of a group of twins, then the next group; every belief and diagnostic is kept."""
     text = Text("float" if single else "double", width, fast, single, ahead=False)
-    rows, constants, outputs = graph.belief_size, len(graph.layout.constants), graph.output_size
+    rows, constants, outputs = graph.belief_size, graph.constant_size, graph.output_size
     held = [text.load("belief", f"{r}") for r in range(rows)]
     fixed = [text.load("constants", f"{r}") for r in range(constants)]
     text.line("br label %next.event")
@@ -59,7 +58,7 @@ def record_source(graph: Graph, width: int, single: bool, fast: bool) -> str:
     return _whole(text, [*twins, *before, *loop, *body, "kept:", *text.lines])
 
 
-def sweep_source(graph: Graph, width: int, single: bool, fast: bool) -> str:
+def sweep_source(graph: Straight, width: int, single: bool, fast: bool) -> str:
     """One event of each twin. In turn t, stage s works on the group that begins at t - s W. The first turn has no group
     for the last stage and the last turn none for the first: they work on one that is there and change nothing.
     """
@@ -96,11 +95,11 @@ def sweep_source(graph: Graph, width: int, single: bool, fast: bool) -> str:
     return _whole(text, [*before, *loop, *text.lines])
 
 
-def _turn(text: Text, graph: Graph, pipeline: Pipeline) -> tuple[list[dict[int, str]], dict[int, str]]:
+def _turn(text: Text, graph: Straight, pipeline: Pipeline) -> tuple[list[dict[int, str]], dict[int, str]]:
     """Writes what one turn computes: the names of each stage's results, and of the outputs."""
     work = [{k: f"%h{s}.{k}" for k in handed} for s, handed in enumerate(pipeline.handed)]
     told: dict[int, str] = {}
-    first = {"belief": 0, "constants": graph.belief_size, "events": graph.belief_size + len(graph.layout.constants)}
+    first = {"belief": 0, "constants": graph.belief_size, "events": graph.belief_size + graph.constant_size}
     for s, ins in pipeline.merged:
         text.at = f"%i{s}"
         if ins.op == "input":

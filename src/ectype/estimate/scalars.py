@@ -9,7 +9,7 @@ A program is a list of instructions over a work vector w. `input` reads the grap
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import casadi as ca
 
@@ -68,6 +68,52 @@ class Instruction:
     operands: tuple[int, ...]
     result: int
     constant: float = 0.0
+
+
+class Straight(Protocol):
+    """What back ends run: a filter's graph (trace.py), or another fold (program.py). Inputs: what is kept from event to
+    event, constants, the event; outputs: what is kept, and more.
+    """
+
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """The code."""
+        ...
+
+    @property
+    def function(self) -> Any:
+        """The same for CasADi's own machine."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Equal digest, equal arithmetic."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def belief_size(self) -> int:
+        """Scalars that are kept."""
+        ...
+
+    @property
+    def constant_size(self) -> int:
+        """Scalars of a twin that do not change."""
+        ...
+
+    @property
+    def event_size(self) -> int:
+        """Scalars of an event."""
+        ...
+
+    @property
+    def output_size(self) -> int:
+        """Scalars that an event returns, those that are kept first."""
+        ...
 
 
 def instructions_of(function: Any, name: str) -> tuple[Instruction, ...]:

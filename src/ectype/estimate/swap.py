@@ -14,7 +14,7 @@ import numpy as np
 from ectype.estimate.emit_llvm import LlvmKernel
 from ectype.estimate.emit_plain import PlainKernel
 from ectype.estimate.kernel import Kernel
-from ectype.estimate.trace import Graph
+from ectype.estimate.scalars import Straight
 from ectype.values.block import Float64s
 
 _log = logging.getLogger("ectype.estimate")
@@ -24,7 +24,7 @@ _log = logging.getLogger("ectype.estimate")
 class SwappingKernel:
     """See `kernel.Kernel`. With `cache_dir` None it stays plain."""
 
-    def __init__(self, graph: Graph, cache_dir: Path | None) -> None:
+    def __init__(self, graph: Straight, cache_dir: Path | None) -> None:
         self._kernel: Kernel = PlainKernel(graph)
         self._compiled: LlvmKernel | None = None
         self._thread: threading.Thread | None = None
@@ -49,7 +49,7 @@ class SwappingKernel:
         after, out = self._kernel.fold(belief, constants, events, active)
         if self._compiled is not None and len(events):
             again = self._compiled.fold(belief, constants, events, active)
-            if np.array_equal(after, again[0]) and np.array_equal(out, again[1]):
+            if np.array_equal(after, again[0], equal_nan=True) and np.array_equal(out, again[1], equal_nan=True):
                 self._kernel = self._compiled
             else:
                 worst = float(np.max(np.abs(out - again[1])))
@@ -57,13 +57,13 @@ class SwappingKernel:
             self._compiled = None
         return after, out
 
-    def _compile(self, graph: Graph, cache_dir: Path) -> None:
+    def _compile(self, graph: Straight, cache_dir: Path) -> None:
         try:
             kernel = LlvmKernel(graph, cache_dir)
             for n in (1, 16):  # one twin at a time, and the width of the vector registers
-                constants, events = np.ones((len(graph.layout.constants), n)), np.zeros((1, graph.event_size, n))
-                kernel.fold(graph.initial(n), constants, events, np.zeros((1, n)))
+                constants, events = np.ones((graph.constant_size, n)), np.zeros((1, graph.event_size, n))
+                kernel.fold(np.zeros((graph.belief_size, n)), constants, events, np.zeros((1, n)))
         except Exception:  # noqa: BLE001  a compiler may fail in any way; the plain back end goes on
-            _log.exception("LLVM could not compile %s; staying with the plain back end", graph.behaviour.__name__)
+            _log.exception("LLVM could not compile %s; staying with the plain back end", graph.name)
             return
         self._compiled = kernel

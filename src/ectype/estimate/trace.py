@@ -52,6 +52,16 @@ class Graph:
         return self.behaviour.layout
 
     @property
+    def name(self) -> str:
+        """The behaviour's."""
+        return self.behaviour.__name__
+
+    @property
+    def constant_size(self) -> int:
+        """Scalars of a twin that do not change."""
+        return len(self.layout.constants)
+
+    @property
     def size(self) -> int:
         """n: how long the filter's state vector is."""
         return len(self.layout.states) + len(self.layout.tracked)

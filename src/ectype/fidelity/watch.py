@@ -12,20 +12,24 @@ mean of several e-detectors is one: a twin with several sensors is judged by the
 alarm is over. It began where the likelihood ratio of the bets last left one (as in CUSUM).
 """
 
-import functools
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import NormalDist
-from typing import TypeAlias, final
+from typing import Any, final
 
+import casadi as ca
 import numpy as np
-from numpy.typing import NDArray
 
 from ectype.errors import Invalid
+from ectype.estimate.program import Fields, ride
 from ectype.estimate.trace import Graph
 from ectype.values.block import Float64s, Int64s
 
-Bools: TypeAlias = NDArray[np.bool_]
+SX = Any
 
 BINS = 10
 FALSE_EVERY_S = 30 * 86400.0
@@ -36,13 +40,15 @@ _NOTHING = 1e-20  # R before the first reading
 _OVER = 0.05
 _SURE = 1e12
 _MOST = 0.05  # of T at a time, so that one reading after a long silence is no alarm
-_PORTION = 4096  # twins at a time, so that what is worked on stays in the cache
 _US = 1000
 
 
-def summed(rows: Float64s) -> Float64s:
-    """The sum over the first axis, one after the other: numpy's own order depends on the size of the fleet."""
-    return functools.reduce(np.add, rows)
+def surprises(graph: Graph, events: Float64s, out: Float64s, active: Float64s) -> tuple[Float64s, Float64s]:
+    """(1 where a sensor spoke, its innovation in predicted standard deviations) [k, sensors, m], of a fold."""
+    size, first = graph.belief_size, 2 + len(graph.layout.inputs) + len(graph.layout.sensors)
+    spoke = np.where(active[:, None] > 0, events[:, first:], 0.0)
+    s = np.where(spoke > 0, out[:, size + 1 :: 4], 1.0)
+    return spoke, np.where(spoke > 0, out[:, size::4], 0.0) / np.sqrt(s)
 
 
 @final
@@ -64,113 +70,108 @@ class Fidelity:
 
 @final
 class DriftWatch:
-    """See `estimate.following.Companion`. false_every_s: T; settle: events that are not judged at first. Raises Invalid
-    for a T that is not above zero.
+    """See `estimate.following.Companion`. false_every_s: T; settle: events that are not judged at first; cache_dir: see
+    `SwappingKernel`. Raises Invalid for a T that is not above zero.
     """
 
     name = "fidelity"
 
-    def __init__(self, graph: Graph, *, false_every_s: float = FALSE_EVERY_S, settle: int = 50) -> None:
+    def __init__(
+        self, graph: Graph, *, false_every_s: float = FALSE_EVERY_S, settle: int = 50, cache_dir: Path | None = None
+    ) -> None:
         if not false_every_s > 0:
             raise Invalid("false alarms come every so many seconds, above zero")
         self._graph, self._false_every_s, self._settle = graph, false_every_s, settle
         self._names = [d.name for d in graph.layout.sensors]
         self._sensors = s = len(self._names)
-        self._most = math.e * s  # more evidence of one sensor would only make the alarm last
-        self._at: dict[str, slice] = {}
-        self.size = 0
-        parts = {"evidence": s, "ratio": s, "since": s, "last": s, "weight": s, "fell": s * BINS}
-        for part, rows in (parts | dict.fromkeys(("events", "readings", "from", "lasts"), 1)).items():
-            self._at[part] = slice(self.size, self.size + rows)
-            self.size += rows
-        for part in ("began", "raised", "over", "about"):
-            self._at[part] = slice(self.size, self.size + 1)
-            self.size += 1
+        self._state = Fields(
+            evidence=s, ratio=s, since=s, last=s, weight=s, fell=s * BINS, events=1, counted=2, episode=4, about=1
+        )
+        self._event = Fields(t=1, spoke=s, bin=s)
+        self.size = self._state.size
+        self._ride = ride("fidelity", self._state, self._event, self._step, cache_dir)
 
     def initial(self, twins: int) -> Float64s:
         """[size, twins]."""
         state = np.zeros((self.size, twins))
-        state[self._at["evidence"]], state[self._at["ratio"]] = _NOTHING, 1.0
+        state[self._state.at["evidence"]], state[self._state.at["ratio"]] = _NOTHING, 1.0
         return state
 
     def fold(self, state: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
         """See `estimate.following.Companion`."""
-        after = np.empty((len(events), *state.shape))
-        for first in range(0, state.shape[1], _PORTION):
-            part = slice(first, first + _PORTION)
-            after[:, :, part] = self._fold(
-                state[:, part], at_ns[:, part], events[:, :, part], out[:, :, part], active[:, part]
-            )
-        return after
-
-    def _fold(self, before: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
-        s, size, first = self._sensors, self._graph.belief_size, 2 + len(self._graph.layout.inputs)
+        spoke, e = surprises(self._graph, events, out, active)
+        bins = np.searchsorted(_EDGES, e, side="right").astype(np.float64)
         t = (at_ns // _US).astype(np.float64)
-        spoke = events[:, first + s :] > 0
-        spoke &= (active > 0)[:, None]
-        e = np.where(spoke, out[:, size::4] / np.sqrt(np.where(spoke, out[:, size + 1 :: 4], 1.0)), 0.0)
-        bins = np.searchsorted(_EDGES, e, side="right")
-        after = np.empty((len(events), *before.shape))
-        for k in range(len(events)):
-            here = after[k]
-            here[:] = before
-            on = active[k] > 0
-            here[self._at["events"]] += on
-            judged = spoke[k] & (here[self._at["events"]] > self._settle)
-            self._bet(here, t[k], bins[k], judged)
-            self._judge(here, t[k], judged, on)
-            before = here
-        return after
+        return self._ride(state, np.concatenate([t[:, None], spoke, bins], 1), active)
 
-    def _bet(self, here: Float64s, t: Float64s, bins: Int64s, spoke: Bools) -> None:
-        names = ("evidence", "ratio", "since", "last", "weight")
-        evidence, ratio, since, last, weight = (here[self._at[p]] for p in names)
-        fell, m = here[self._at["fell"]], here.shape[1]
-        there = (np.arange(self._sensors)[:, None] * BINS + bins, np.arange(m))
-        bet = (fell[there] + _PRIOR) / (weight / BINS + _PRIOR)
-        w = np.where(last > 0, np.minimum((t - last) * (1e-6 / self._false_every_s), _MOST), 0.0)
-        grown = np.clip((w + evidence) * bet, _NOTHING, self._most)
-        since[:] = np.where(spoke & (ratio == 1.0), t, since)
-        ratio[:] = np.where(spoke, np.clip(ratio * bet, 1.0, _SURE), ratio)
-        evidence[:] = np.where(spoke, grown, evidence)
-        last[:] = np.where(spoke, t, last)
-        keep = np.where(spoke, _FORGET, 1.0)
-        fell *= np.repeat(keep, BINS, 0)
-        fell[there] += spoke
-        weight *= keep
-        weight += spoke
+    # ---- one event, traced once
 
-    def _judge(self, here: Float64s, t: Float64s, spoke: Bools, active: Bools) -> None:
-        parts = ("readings", "from", "lasts", "began", "raised", "over", "about")
-        readings, since, lasts, began, raised, over, about = (here[self._at[p]][0] for p in parts)
-        evidence = here[self._at["evidence"]]
-        total = summed(evidence) / self._sensors
-        starts = active & (lasts == 0) & (total >= 1.0)
-        ends = active & (lasts > 0) & (total < _OVER)
-        loudest = evidence.argmax(0)
-        began[:] = np.where(starts, here[self._at["since"]][loudest, np.arange(len(loudest))], began)
-        raised[:] = np.where(starts, t, raised)
-        over[:] = np.where(ends, t, np.where(starts, 0.0, over))
-        about[:] = np.where(active, loudest, about)
-        lasts[:] = np.where(starts, 1.0, np.where(ends, 0.0, lasts))
-        since[:] = np.where(active & (readings == 0) & (lasts == 0), t, since)
-        readings[:] = np.where(lasts > 0, 0.0, readings + spoke.sum(0))
+    def _step(self, state: dict[str, list[SX]], event: dict[str, list[SX]]) -> None:
+        (t,) = event["t"]
+        state["events"] = [state["events"][0] + 1]
+        judged = [ca.logic_and(spoke, state["events"][0] > self._settle) for spoke in event["spoke"]]
+        for i, told in enumerate(judged):
+            self._bet(state, i, t, told, event["bin"][i])
+        self._judge(state, t, sum(judged, ca.SX(0)))
+
+    def _bet(self, state: dict[str, list[SX]], i: int, t: SX, told: SX, bin_: SX) -> None:
+        fell, ratio, last = state["fell"][i * BINS : (i + 1) * BINS], state["ratio"][i], state["last"][i]
+        hits = [bin_ == b for b in range(BINS)]
+        there = sum((ca.if_else(hit, f, 0) for hit, f in zip(hits, fell, strict=True)), ca.SX(0))
+        bet = (there + _PRIOR) / (state["weight"][i] / BINS + _PRIOR)
+        w = ca.if_else(last > 0, ca.fmin((t - last) * (1e-6 / self._false_every_s), _MOST), 0)
+        most = math.e * self._sensors  # more evidence of one sensor would only make the alarm last
+        new = {
+            "since": ca.if_else(ratio == 1, t, state["since"][i]),
+            "ratio": ca.fmin(ca.fmax(ratio * bet, 1), _SURE),
+            "evidence": ca.fmin(ca.fmax((w + state["evidence"][i]) * bet, _NOTHING), most),
+            "last": t,
+            "weight": state["weight"][i] * _FORGET + 1,
+        }
+        for part, value in new.items():
+            state[part][i] = ca.if_else(told, value, state[part][i])
+        for b, (hit, f) in enumerate(zip(hits, fell, strict=True)):
+            state["fell"][i * BINS + b] = ca.if_else(told, f * _FORGET + hit, f)
+
+    def _judge(self, state: dict[str, list[SX]], t: SX, readings: SX) -> None:
+        lasts, began, raised, over = state["episode"]
+        total = sum(state["evidence"], ca.SX(0)) / self._sensors
+        most, about, since = state["evidence"][0], ca.SX(0), state["since"][0]
+        for i in range(1, self._sensors):
+            more = state["evidence"][i] > most
+            most, since = ca.fmax(most, state["evidence"][i]), ca.if_else(more, state["since"][i], since)
+            about = ca.if_else(more, i, about)
+        starts = ca.logic_and(ca.logic_not(lasts), total >= 1)
+        ends = ca.logic_and(lasts, total < _OVER)
+        now = ca.if_else(starts, 1, ca.if_else(ends, 0, lasts))
+        over = ca.if_else(ends, t, ca.if_else(starts, 0, over))
+        state["episode"] = [now, ca.if_else(starts, since, began), ca.if_else(starts, t, raised), over]
+        state["about"] = [ca.if_else(ca.logic_and(lasts, now), state["about"][0], about)]
+        count, begin = state["counted"]
+        begin = ca.if_else(ca.logic_and(count == 0, ca.logic_not(lasts)), t, begin)
+        state["counted"] = [ca.if_else(now, 0, count + readings), begin]
 
     # ---- what a state says
 
     def lasting(self, state: Float64s) -> Float64s:
         """1 where an alarm lasts; state [..., size, m]."""
-        return state[..., self._at["lasts"].start, :]
+        return state[..., self._state.at["episode"].start, :]
 
     def raised_us(self, state: Float64s) -> Float64s:
         """When the last alarm was raised, in microseconds; 0: there was none."""
-        return state[..., self._at["raised"].start, :]
+        return state[..., self._state.at["episode"].start + 2, :]
 
     def fidelity(self, state: Float64s) -> Fidelity:
         """How a twin stands, from its state [size]."""
-        one = {name: float(state[part][0]) for name, part in self._at.items()}
-        evidence = float(state[self._at["evidence"]].sum()) / self._sensors
-        over = None if one["lasts"] else int(one["over"]) * _US
-        about = self._names[int(one["about"])]
-        began, raised = int(one["began"]) * _US, int(one["raised"]) * _US
-        return Fidelity(evidence, int(one["readings"]), int(one["from"]) * _US, about, began, raised, over)
+        part = {name: state[rows].tolist() for name, rows in self._state.at.items()}
+        lasts, began, raised, over = part["episode"]
+        readings, begin = part["counted"]
+        return Fidelity(
+            sum(part["evidence"]) / self._sensors,
+            int(readings),
+            int(begin) * _US,
+            self._names[int(part["about"][0])],
+            int(began) * _US,
+            int(raised) * _US,
+            None if lasts else int(over) * _US,
+        )

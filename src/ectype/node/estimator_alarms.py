@@ -3,6 +3,7 @@ could not be told from its original.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import final
 
 from ectype.alarms.live import LiveAlarms, Told
@@ -23,8 +24,8 @@ class Alarming:
 
     name = "alarms"
 
-    def __init__(self, behaviour: type[Behaviour], twins: Sequence[str]) -> None:
-        self._alarms = LiveAlarms(trace(behaviour))
+    def __init__(self, behaviour: type[Behaviour], twins: Sequence[str], cache_dir: Path) -> None:
+        self._alarms = LiveAlarms(trace(behaviour), cache_dir=cache_dir)
         self.companions = self._alarms.companions
 
     def tell(self, following: Following, step: Step) -> list[Draft]:

@@ -55,8 +55,8 @@ class Watcher(Protocol):
         ...
 
 
-WATCHERS: list[Callable[[type[Behaviour], Sequence[str]], Watcher]] = [Alarming]
-"""Makes a watcher for a behaviour and the ids of its twins."""
+WATCHERS: list[Callable[[type[Behaviour], Sequence[str], Path], Watcher]] = [Alarming]
+"""Makes a watcher for a behaviour, the ids of its twins, and where compiled code is kept."""
 
 
 @final
@@ -80,7 +80,7 @@ class Followed:
         told = [_parameters(found, twin, begin.calibrations.get(twin.id), wrong) for twin in twins]
         constants = np.stack([t[0] for t in told], 1) if told else np.empty((len(behaviour.layout.constants), 0))
         tracked = {p.name: np.array([_number(t, p.property) for t in twins]) for p in behaviour.layout.tracked}
-        self.watchers = [make(behaviour, ids) for make in WATCHERS]
+        self.watchers = [make(behaviour, ids, Path(begin.cache)) for make in WATCHERS]
         companions = [c for w in self.watchers for c in w.companions]
         saved = None if snapshot is None else msgspec.msgpack.decode(snapshot, type=_Saved)
 
@@ -99,7 +99,7 @@ class Followed:
                 self.forecasts.issued = saved.forecasts
         except (Invalid, KeyError):  # of another fleet, or of an older version: go through the log again
             self.following, self.fresh = follow(None), True
-            self.watchers = [make(behaviour, ids) for make in WATCHERS]
+            self.watchers = [make(behaviour, ids, Path(begin.cache)) for make in WATCHERS]
         self._lost: set[str] = set()
         self._skip_to = 0 if self.fresh else begin.position
         self._done = self._skip_to
