@@ -24,7 +24,7 @@ import numpy as np
 from ectype.alarms.cusum import MOST, K, thresholds
 from ectype.alarms.windows import log_tail
 from ectype.errors import Invalid
-from ectype.estimate.program import Fields, Ride, ride
+from ectype.estimate.program import Fields, Ride
 from ectype.estimate.trace import Graph
 from ectype.fidelity.watch import surprises
 from ectype.values.block import Float64s, Int64s
@@ -89,7 +89,7 @@ class Detectors:
         self._state = Fields(last=s + 1, gap=s + 1, seen=s + 1, sum=2 * s, since=n, on=n, near=d, filled=4, episode=4)
         self._event = Fields(t=1, spoke=s, e=s, mean=d, std=d)
         self.size = self._state.size
-        self._ride: Ride = ride("alarms", self._state, self._event, self._step, cache_dir)
+        self.ride = Ride("alarms", self._state, self._event, self._step, cache_dir)
 
     def initial(self, twins: int) -> Float64s:
         """[size, twins]."""
@@ -104,7 +104,7 @@ class Detectors:
         std = np.sqrt(np.maximum(variances, 0.0))
         t = (at_ns // _US).astype(np.float64)
         given = np.concatenate([t[:, None], spoke, e, out[:, self._rows], std], 1)
-        return self._ride(state, given, active)
+        return self.ride(state, given, active)
 
     # ---- one event, traced once
 

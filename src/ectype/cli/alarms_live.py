@@ -51,7 +51,7 @@ def _told(alarm: dict[str, Any]) -> str:
     over = "it lasts" if alarm["until_ms"] is None else f"over at {to_iso(alarm['until_ms'] * 10**6)}"
     lines = [f"[bold]{escape(alarm['twin'])}[/] {escape(alarm['name'])} since {since} ({over})"]
     lines.append(f"  {escape(alarm['text'])}")
-    sensors = (alarm["why"] or {}).get("sensors")
-    if sensors:
+    why: dict[str, Any] = alarm["why"] or {}
+    if sensors := why.get("sensors"):
         lines.append(f"  {escape(sensors['sentence'])}")
     return "\n".join(lines)

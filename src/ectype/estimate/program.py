@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, final
+from typing import Any, final
 
 import casadi as ca
 import numpy as np
@@ -18,8 +18,6 @@ import numpy as np
 from ectype.estimate.scalars import Instruction, instructions_of
 from ectype.estimate.swap import SwappingKernel
 from ectype.values.block import Float64s
-
-Ride: TypeAlias = Callable[[Float64s, Float64s, Float64s], Float64s]
 
 
 @final
@@ -53,29 +51,32 @@ class Program:
         return self.belief_size
 
 
-def ride(
-    name: str,
-    state: Fields,
-    event: Fields,
-    step: Callable[[dict[str, list[Any]], dict[str, list[Any]]], None],
-    cache_dir: Path | None,
-) -> Ride:
+@final
+class Ride:
     """A fold from state [size, m], events [k, size, m] and active [k, m] to the states [k, size, m] after each event.
 
     step: puts what the state is after an event into the lists that it is given. cache_dir: see `SwappingKernel`.
     """
-    x, given = ca.SX.sym("state", state.size), ca.SX.sym("event", event.size)
-    before = {part: ca.vertsplit(x[rows]) if rows.stop > rows.start else [] for part, rows in state.at.items()}
-    now = {part: ca.vertsplit(given[rows]) if rows.stop > rows.start else [] for part, rows in event.at.items()}
-    step(before, now)
-    after = [value for part in state.at for value in before[part]]
-    function = ca.Function("step", [ca.vertcat(x, given)], [ca.vertcat(*after)], {"cse": True})
-    instructions = instructions_of(function, name)
-    digest = hashlib.sha256(repr((name, instructions)).encode()).hexdigest()
-    kernel = SwappingKernel(Program(name, instructions, function, digest, state.size, event.size), cache_dir)
 
-    def fold(before: Float64s, events: Float64s, active: Float64s) -> Float64s:
+    def __init__(
+        self,
+        name: str,
+        state: Fields,
+        event: Fields,
+        step: Callable[[dict[str, list[Any]], dict[str, list[Any]]], None],
+        cache_dir: Path | None,
+    ) -> None:
+        x, given = ca.SX.sym("state", state.size), ca.SX.sym("event", event.size)
+        before = {part: ca.vertsplit(x[rows]) if rows.stop > rows.start else [] for part, rows in state.at.items()}
+        now = {part: ca.vertsplit(given[rows]) if rows.stop > rows.start else [] for part, rows in event.at.items()}
+        step(before, now)
+        after = [value for part in state.at for value in before[part]]
+        function = ca.Function("step", [ca.vertcat(x, given)], [ca.vertcat(*after)], {"cse": True})
+        instructions = instructions_of(function, name)
+        digest = hashlib.sha256(repr((name, instructions)).encode()).hexdigest()
+        self.kernel = SwappingKernel(Program(name, instructions, function, digest, state.size, event.size), cache_dir)
+
+    def __call__(self, before: Float64s, events: Float64s, active: Float64s) -> Float64s:
+        """See the class."""
         nothing = np.empty((0, before.shape[1]))
-        return kernel.fold(np.ascontiguousarray(before), nothing, np.ascontiguousarray(events), active)[1]
-
-    return fold
+        return self.kernel.fold(np.ascontiguousarray(before), nothing, np.ascontiguousarray(events), active)[1]

@@ -25,7 +25,7 @@ import casadi as ca
 import numpy as np
 
 from ectype.errors import Invalid
-from ectype.estimate.program import Fields, ride
+from ectype.estimate.program import Fields, Ride
 from ectype.estimate.trace import Graph
 from ectype.values.block import Float64s, Int64s
 
@@ -89,7 +89,7 @@ class DriftWatch:
         )
         self._event = Fields(t=1, spoke=s, bin=s)
         self.size = self._state.size
-        self._ride = ride("fidelity", self._state, self._event, self._step, cache_dir)
+        self.ride = Ride("fidelity", self._state, self._event, self._step, cache_dir)
 
     def initial(self, twins: int) -> Float64s:
         """[size, twins]."""
@@ -102,7 +102,7 @@ class DriftWatch:
         spoke, e = surprises(self._graph, events, out, active)
         bins = np.searchsorted(_EDGES, e, side="right").astype(np.float64)
         t = (at_ns // _US).astype(np.float64)
-        return self._ride(state, np.concatenate([t[:, None], spoke, bins], 1), active)
+        return self.ride(state, np.concatenate([t[:, None], spoke, bins], 1), active)
 
     # ---- one event, traced once
 

@@ -71,6 +71,14 @@ export interface Alarm {
   readonly since_ms: number;
   readonly until_ms: number | null;
   readonly cost_kwh: number | null;
+  /** What noticed and explains it, where that is known. */
+  readonly why: Why | null;
+}
+
+export interface Why {
+  readonly by?: string;
+  readonly about?: string;
+  readonly sensors?: { readonly faulty: string | null; readonly sentence: string } | null;
 }
 
 /** Samples of many series as parallel columns; `which` points into `series`. */

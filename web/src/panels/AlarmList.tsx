@@ -45,7 +45,11 @@ export function AlarmList({ twin }: { twin?: string }) {
               >
                 <i className="dot" />
                 <span className="alarm-text">
-                  {stands && alarm.until_ms !== null ? `${alarm.twin} stood still then` : alarm.text}
+                  {twin === undefined && alarm.why !== null && <b>{alarm.twin}: </b>}
+                  {stands && alarm.until_ms !== null && alarm.name === "standstill"
+                    ? `${alarm.twin} stood still then`
+                    : alarm.text}
+                  {typeof alarm.why?.sensors?.faulty === "string" && ` ${alarm.why.sensors.sentence}`}
                 </span>
                 <span className="alarm-when">
                   {moment(alarm.since_ms)} · {stands ? "for " : ""}
