@@ -108,6 +108,8 @@ class LiveAlarms:
 
     def tell(self, following: Following, step: Step) -> list[Told]:
         """The alarms that a step raises, changes and ends."""
+        if not len(step.columns):
+            return []
         self._budget = _AT_ONCE
         deviations, drifts = step.states[self._detectors.name], step.states[self._drift.name]
         lasts, drifted = self._detectors.lasting(deviations) > 0, self._drift.lasting(drifts) > 0
@@ -158,8 +160,6 @@ class LiveAlarms:
     # ---- which alarms
 
     def _concerned(self, name: str, following: Following, step: Step, lasts: Bools) -> list[int]:
-        if not step.active.size:
-            return []
         standing = self._standing[name]
         known = np.array([following.twins[c] in standing for c in step.columns.tolist()]) if standing else False
         return np.flatnonzero(lasts.any(0) | known).tolist()

@@ -103,7 +103,9 @@ class Following:
         for name, start in (tracked or {}).items():
             row = graph.layout.belief_names.index(name)
             belief[row] = np.where(np.isfinite(start), start, belief[row])
-        first = np.concatenate([belief, *(c.initial(n) for c in self._companions)])
+        # Of what rides along only two states are kept, before the window and now: 128 of each would be most of all.
+        self._base = np.concatenate([np.empty((0, n)), *(c.initial(n) for c in self._companions)])
+        self._riding = self._base.copy()
         depth = max(_SHALLOW, min(_DEPTH, _EVENTS // max(n, 1))) if depth is None else depth
         about = [_VERSION, graph.digest, self.twins, constants.tolist(), belief.tolist(), depth]
         about += [[c.name, c.size] for c in self._companions]
@@ -117,7 +119,7 @@ class Following:
             self._row.setdefault(d.property, []).append(i)
         self._delay_ns = np.array([round(d.delay_s * 1e9) if isinstance(d, Sensor) else 0 for d in declared], np.int64)
         self._where: dict[str, list[tuple[int, int]]] = {}
-        self._window = Window.fresh(graph, first, depth)
+        self._window = Window.fresh(graph, belief, depth)
         if snapshot is not None:
             self._restore(snapshot)
 
@@ -132,10 +134,10 @@ class Following:
 
     def riding(self, name: str) -> Float64s:
         """[size, n]: a companion's state now."""
-        row = self.graph.belief_size
+        row = 0
         for c in self._companions:
             if c.name == name:
-                return self._window.now[row : row + c.size]
+                return self._riding[row : row + c.size]
             row += c.size
         raise Invalid(f"nothing called '{name}' rides along")
 
@@ -162,7 +164,7 @@ class Following:
         they are folded again.
         """
         w = self._window
-        base = np.where(w.count > 0, w.before[0], w.now)
+        base = np.concatenate([np.where(w.count > 0, w.before[0], w.now), self._base])
         arrays: dict[str, Any] = {"at": w.at, "values": w.values, "count": w.count, "base": base}
         arrays |= {f"carry_{f.name}": getattr(w.carry, f.name) for f in fields(Carry)}
         arrays["fingerprint"] = np.frombuffer(self._fingerprint.encode(), np.uint8)
@@ -177,7 +179,9 @@ class Following:
                 arrays = {name: saved[name] for name in saved.files}
             if arrays["fingerprint"].tobytes().decode() != self._fingerprint:
                 raise Invalid("this snapshot is of another fleet or version; start without it and replay the log")
-            at, values, count, w.now = (arrays[name] for name in ("at", "values", "count", "base"))
+            at, values, count, base = (arrays[name] for name in ("at", "values", "count", "base"))
+            w.now, self._base = base[: self.graph.belief_size].copy(), base[self.graph.belief_size :].copy()
+            self._riding = self._base.copy()
             w.carry = Carry(*(arrays[f"carry_{f.name}"] for f in fields(Carry)))
         except (OSError, EOFError, ValueError, KeyError, UnicodeDecodeError, zipfile.BadZipFile) as error:
             raise Invalid(f"this is no snapshot of twins: {error}; start without it and replay the log") from error
@@ -230,16 +234,50 @@ class Following:
         events = np.ascontiguousarray(packed.events[rows, :, every].transpose(0, 2, 1)) if k else packed.events[:0]
         inside = place < old
         start = np.where(inside, w.before[np.minimum(place, w.depth - 1), :, columns].T, w.now[:, columns])
-        _, out = self.kernel.fold(np.ascontiguousarray(start[:size]), self.constants[:, columns], events, active)
+        _, out = self.kernel.fold(np.ascontiguousarray(start), self.constants[:, columns], events, active)
         at_ns = merged.at[rows, every]
+        states = self._ride(merged, packed.events, at_ns, events, out, active) if m else {}
+        self._keep(merged, carry, start, out[:, :size])
+        return Step(columns, at_ns, events, active, start, out, np.maximum(old - place, 0), late, states)
+
+    def _ride(
+        self, merged: Merged, every: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s
+    ) -> dict[str, Float64s]:
+        """The companions' states after each event of a step, of which `every` holds those before it, too."""
+        columns, place, extra = merged.columns, merged.place, np.maximum(merged.count - self._window.depth, 0)
+        riding = self._riding[:, columns]
+        late = np.flatnonzero(place < self._window.count[columns])
+        riding[:, late] = self._ridden(columns[late], merged.at[:, late], every[:, :, late], place[late])
         states: dict[str, Float64s] = {}
-        row = size
+        row = 0
         for c in self._companions:
-            states[c.name] = c.fold(start[row : row + c.size], at_ns, events, out, active)
+            states[c.name] = c.fold(riding[row : row + c.size], at_ns, events, out, active)
             row += c.size
-        after = np.concatenate([out[:, :size], *states.values()], 1)
-        self._keep(merged, carry, start, after)
-        return Step(columns, at_ns, events, active, start[:size], out, np.maximum(old - place, 0), late, states)
+        whole = np.concatenate([np.empty((len(events), 0, len(columns))), *states.values()], 1)
+        old = np.flatnonzero((extra > 0) & (extra <= place))  # what leaves the window was there before this step
+        gone = self._ridden(columns[old], merged.at[:, old], every[:, :, old], extra[old])
+        new = np.flatnonzero(extra > place)
+        self._base[:, columns[new]] = whole[extra[new] - place[new] - 1, :, new].T
+        self._base[:, columns[old]] = gone
+        self._riding[:, columns] = whole[merged.count - place - 1, :, np.arange(len(columns))].T
+        return states
+
+    def _ridden(self, columns: Int64s, at_ns: Int64s, events: Float64s, count: Int64s) -> Float64s:
+        """The companions' states after the first `count` events of the window: folded again from before it."""
+        most = int(count.max(initial=0))
+        active = (np.arange(most)[:, None] < count).astype(np.float64)
+        before = np.ascontiguousarray(self._window.before[0][:, columns])
+        events = np.ascontiguousarray(events[:most])
+        if not most or not self._companions:
+            return self._base[:, columns]
+        _, out = self.kernel.fold(before, self.constants[:, columns], events, active)
+        parts: list[Float64s] = []
+        row = 0
+        for c in self._companions:
+            base = self._base[row : row + c.size, columns]
+            parts.append(c.fold(base, at_ns[:most], events, out, active)[-1])
+            row += c.size
+        return np.concatenate(parts)
 
     def _keep(self, merged: Merged, carry: Carry, start: Float64s, after: Float64s) -> None:
         w, columns, count, place = self._window, merged.columns, merged.count, merged.place
