@@ -140,8 +140,11 @@ def test_a_leak_is_an_alarm_with_its_cause_and_a_restart_neither_loses_nor_repea
             finally:
                 await web.close()
             whole.extend(gist(node))
+            at = {e.subject: i for i, e in node.log.read(0) if e.kind == "alarm.raised"}
         finally:
             await node.close()
+        assert dispatch(["log", "prove", str(tmp_path / "one.space"), str(at["alarm:b/fidelity"]), "--json"]) == 0
+        assert "alarm:b/fidelity" in capsys.readouterr().out
 
     async def with_a_restart_and_a_death() -> None:
         path = tmp_path / "two.space"
