@@ -1,6 +1,7 @@
 """A tank that begins to leak, from what its sensors send to the alarm that people read."""
 
 import asyncio
+import base64
 import json
 from pathlib import Path
 
@@ -144,7 +145,11 @@ def test_a_leak_is_an_alarm_with_its_cause_and_a_restart_neither_loses_nor_repea
         finally:
             await node.close()
         assert dispatch(["log", "prove", str(tmp_path / "one.space"), str(at["alarm:b/fidelity"]), "--json"]) == 0
-        assert "alarm:b/fidelity" in capsys.readouterr().out
+        made = json.loads(capsys.readouterr().out)
+        header = base64.b64decode(made["proof"].splitlines()[1].removeprefix("extra "))
+        assert json.loads(header)["subject"] == "alarm:b/fidelity"
+        (tmp_path / "proof").write_text(made["proof"])
+        assert dispatch(["log", "prove", "--check", str(tmp_path / "proof"), "--key", made["key"]]) == 0
 
     async def with_a_restart_and_a_death() -> None:
         path = tmp_path / "two.space"
