@@ -93,7 +93,9 @@ class FakeView:
 
     def alarms(self, active: bool, limit: int) -> tuple[AlarmRow, ...]:
         self._ask("alarms", active, limit)
-        return (AlarmRow("a1", "R80711", "standstill", "critical", "stands still", T0_NS, None, 12.5, {"by": "neighbours"}),)
+        return (
+            AlarmRow("a1", "R80711", "standstill", "critical", "stands still", T0_NS, None, 12.5, {"by": "neighbours"}),
+        )
 
     def last(self) -> Last:
         self._ask("last")
