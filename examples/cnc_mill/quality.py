@@ -14,7 +14,7 @@ from typing import final
 
 import numpy as np
 
-from ectype.alarms.cusum import shifts, threshold
+from ectype.alarms.cusum import first_shift, threshold
 from ectype.values.block import Float64s
 from examples.cnc_mill.drives import Drive
 from examples.cnc_mill.energy import Shown
@@ -80,8 +80,8 @@ def by_cusum(name: str, fits: Mapping[int, Fit], parts: Sequence[Part]) -> Alarm
     noticed: dict[int, float | None] = {}
     for part in parts:
         e = fits[part.number].e
-        found = shifts(e, limit)
-        noticed[part.number] = STEP_S * (len(e) - found[0].noticed) if found else None
+        row = first_shift(e, limit)
+        noticed[part.number] = None if row is None else STEP_S * (len(e) - row)
     lost = {p.number: noticed[p.number] for p in parts if not p.finished}
     false = tuple(p.number for p in parts if p.finished and noticed[p.number] is not None)
     return Alarms(f"CUSUM of {name}", lost, false)

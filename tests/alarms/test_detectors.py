@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from ectype.alarms.cusum import K, run_length, threshold, thresholds
+from ectype.alarms.cusum import K, first_shift, run_length, threshold, thresholds
 from ectype.alarms.detectors import Detectors
 from ectype.alarms.windows import log_tail, tail
 from ectype.errors import Invalid
@@ -181,3 +181,12 @@ def test_rates_that_make_no_sense_are_refused():
     for wrong in ({"false_every_s": 0.0}, {"window": 0}, {"settle": -1}):
         with pytest.raises(Invalid, match="above zero"):
             Detectors(GRAPH, **wrong)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_first_shift_of_plain_residuals(sign):
+    h = threshold(500.0)
+    e = sign * np.concatenate([np.zeros(50), np.full(50, 1.5)])
+    assert first_shift(e, h) == 49 + int(np.floor(h / (1.5 - K))) + 1
+    assert first_shift(np.zeros(100), h) is None
+    assert first_shift(sign * np.r_[np.zeros(10), 100.0, np.zeros(10)], h) is None  # one reading counts up to 4

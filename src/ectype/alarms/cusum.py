@@ -9,8 +9,11 @@ for two. It began where the sum last left zero. Residuals count up to 4, so that
 
 import math
 
+import numpy as np
+
 from ectype.errors import Invalid
 from ectype.estimate.maths import Scalar, log, maximum
+from ectype.values.block import Float64s
 
 K = 0.5
 MOST = 4.0
@@ -38,3 +41,13 @@ def run_length(h: float) -> float:
     """The mean number of readings to a false alarm of the two-sided CUSUM at h."""
     b = 2 * K * (h + _LAG)
     return (math.exp(b) - b - 1) / (2 * K * K) / 2
+
+
+def first_shift(e: Float64s, h: float) -> int | None:
+    """The row of e [k] at which a shift is noticed first; None if none is."""
+    up = down = 0.0
+    for row, x in enumerate(np.clip(e, -MOST, MOST).tolist()):
+        up, down = max(0.0, up + x - K), max(0.0, down - x - K)
+        if max(up, down) > h:
+            return row
+    return None
