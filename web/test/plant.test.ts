@@ -21,6 +21,11 @@ describe("a space that is no farm", () => {
       { name: "level", measured: "t.level", estimated: "t.level@estimated" },
       { name: "h2", measured: null, estimated: "t.h2@estimated" },
     ]);
+    expect(
+      shownOf(["t.nis@estimated", "t.z@estimated"])
+        .get("t")
+        ?.map(({ name }) => name),
+    ).toEqual(["z", "nis"]);
     expect(shown.get("u")).toEqual([{ name: "part.speed", measured: "u.part.speed", estimated: null }]);
   });
 

@@ -1,5 +1,6 @@
 /** What types say of their properties: words and units, asked for once a type. */
 import { type Content, getContents } from "../api/api.ts";
+import { aboutTwin } from "../state/plant.ts";
 import { get, set, useStore } from "../state/store.ts";
 
 const asked = new Set<string>();
@@ -10,11 +11,9 @@ export function useContents(model: string): Readonly<Record<string, Content>> {
   if (contents === undefined && !asked.has(model)) {
     asked.add(model);
     getContents(model).then(
-      (found) => set({ contents: { ...get().contents, [model]: found } }),
+      (found) => set({ contents: { ...get().contents, [model]: { ...aboutTwin, ...found } } }),
       () => asked.delete(model),
     );
   }
-  return contents ?? none;
+  return contents ?? aboutTwin;
 }
-
-const none: Readonly<Record<string, Content>> = {};

@@ -28,6 +28,13 @@ export const shortModel = (model: string): string =>
 
 export const nameOf = (twin: Twin): string => (typeof twin.name === "string" && twin.name ? twin.name : twin.$dtId);
 
+/** What is said about an estimate itself, and of no property: told last, in words of its own. */
+export const aboutTwin: Readonly<Record<string, { readonly label: string; readonly unit: string | null }>> = {
+  nis: { label: "surprise of the last readings (1 is right)", unit: null },
+  indistinguishable: { label: "not told from its original for", unit: "d" },
+  indistinguishableReadings: { label: "the same in readings", unit: null },
+};
+
 const byId = (a: Twin, b: Twin): number => a.$dtId.localeCompare(b.$dtId, "en", { numeric: true });
 
 /** The twins by type, types by name, twins by id. */
@@ -44,7 +51,7 @@ export function kindsOf(twins: readonly Twin[]): readonly Kind[] {
     .sort((a, b) => a.name.localeCompare(b.name, "en"));
 }
 
-/** What is known about each twin, by twin, in the order of names; measured properties first. */
+/** What is known about each twin, by twin, in the order of names; measured properties first, what is about it last. */
 export function shownOf(series: Iterable<string>): ReadonlyMap<string, readonly Shown[]> {
   const found = new Map<string, Map<string, { measured: string | null; estimated: string | null }>>();
   for (const id of series) {
@@ -64,6 +71,7 @@ export function shownOf(series: Iterable<string>): ReadonlyMap<string, readonly 
     const all = [...properties].map(([name, both]) => ({ name, ...both }));
     all.sort(
       (a, b) =>
+        Number(a.name in aboutTwin) - Number(b.name in aboutTwin) ||
         Number(a.measured === null) - Number(b.measured === null) ||
         a.name.localeCompare(b.name, "en", { numeric: true }),
     );
