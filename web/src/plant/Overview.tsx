@@ -1,7 +1,6 @@
 /** All twins of a space, by type, as cards; a few letters find one among many. */
-import { useMemo, useRef, useState } from "react";
+import { useMemo, useState } from "react";
 import { useBeat, useHistories, useWindow } from "../charts/query.ts";
-import { useWidth } from "../panels/useWidth.ts";
 import { activeAlarms } from "../state/farm.ts";
 import { kindsOf, nameOf, shownIn } from "../state/plant.ts";
 import { useStore } from "../state/store.ts";
@@ -13,8 +12,6 @@ const MOST = 120;
 const POINTS = 100;
 
 export function Overview() {
-  const holder = useRef<HTMLDivElement>(null);
-  useWidth(holder);
   const twins = useStore((state) => state.twins);
   const samples = useStore((state) => state.last);
   const known = useStore((state) => state.space !== null);
@@ -55,7 +52,7 @@ export function Overview() {
   const wrong = new Set(alarmed.split(" "));
   if (known && twins.length === 0) return <Beginning />;
   return (
-    <div className="overview" ref={holder} data-testid="overview">
+    <div className="overview" data-testid="overview">
       <header className="overview-head">
         <input
           type="search"
