@@ -100,6 +100,15 @@ def test_mcap_without_json_is_refused_with_what_it_holds(tmp_path: Path) -> None
         asyncio.run(collected(Mcap(path, "inbox")))
 
 
+def test_a_chunk_that_does_not_decompress_is_told(tmp_path: Path) -> None:
+    raw = bytearray(mcap(*GOOD))
+    at = raw.index(b"\x28\xb5\x2f\xfd")  # the magic number of a zstd frame (RFC 8878, 3.1.1)
+    raw[at + 4 : at + 12] = b"\xff" * 8
+    (tmp_path / "r.mcap").write_bytes(raw)
+    with pytest.raises(Invalid, match="no whole MCAP file: ZstdError"):
+        asyncio.run(collected(Mcap(tmp_path / "r.mcap", "inbox")))
+
+
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(kind=st.sampled_from(["mcap", "arrow", "arrows"]), data=st.data())
 def test_damaged_files_are_refused_or_read(kind: str, data, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ at all is Invalid. Reads a chunk at a time.
 
 import asyncio
 import logging
-import struct
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import final
@@ -43,8 +42,6 @@ class Mcap:
                 yield message
 
     def _found(self) -> Iterator[Message]:
-        from mcap.exceptions import McapError
-
         left: dict[str, str] = {}
         read = 0
         try:
@@ -56,7 +53,7 @@ class Mcap:
                         continue
                     read += 1
                     yield Message(channel.topic, message.data, message.log_time, self._source)
-        except (McapError, OSError, EOFError, ValueError, KeyError, struct.error, MemoryError, RuntimeError) as error:
+        except Exception as error:  # whatever the reader and its decompressors (zstd has an Exception of its own) raise
             raise Invalid(f"{self._path} is no whole MCAP file: {type(error).__name__}: {error}") from error
         if left:
             _log.warning("%s: left out %s; channels in JSON are read", self._path, left)
