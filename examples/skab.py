@@ -99,6 +99,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="SKAB: outliers by Hotelling's T2, published protocol.")
     parser.add_argument("--data", type=Path, default=FILE)
     path = parser.parse_args().data
+    if not path.is_file():
+        parser.error(f"{path}: the records of the test bed are not here; give --data")
     for temperatures, window in FORMS:
         s = benchmark(path, temperatures, window)
         kind = "with" if temperatures else "without"

@@ -6,6 +6,7 @@ python -m examples.turbofan [--data FOLDER]
 import argparse
 from pathlib import Path
 
+from ectype.errors import Misconfigured
 from examples.turbofan.engines import CAP, FOLDER, read
 from examples.turbofan.life import LEVEL, foretell
 
@@ -16,7 +17,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=FOLDER)
     folder = parser.parse_args().data
     for subset in ("FD001", "FD003"):
-        found = foretell(read(subset, folder))
+        try:
+            found = foretell(read(subset, folder))
+        except Misconfigured as error:
+            parser.error(str(error))
         print(
             f"{subset}: {len(found.told)} engines, rms {found.rms:.2f} flights (truth capped at {CAP:.0f}), "
             f"{found.rms_whole:.2f} (truth as it is); score {found.score:.0f}; "

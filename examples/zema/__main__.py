@@ -7,9 +7,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from ectype.errors import Misconfigured
 from examples.zema import steel
+from examples.zema.ahead import FIRST_HOUR
 from examples.zema.collapse import LEARNT, collapses
-from examples.zema.heat import FIRST_HOUR, forecast
+from examples.zema.heat import forecast
 from examples.zema.leak import STAGES, unseen
 from examples.zema.records import FOLDER, read
 
@@ -18,7 +20,10 @@ def main() -> None:
     """Run it and say what came out."""
     parser = argparse.ArgumentParser(description="ZeMA's hydraulic rig: heat, pump leak, flow collapses.")
     parser.add_argument("--data", type=Path, default=FOLDER)
-    records = read(parser.parse_args().data)
+    try:
+        records = read(parser.parse_args().data)
+    except Misconfigured as error:
+        parser.error(str(error))
     with tempfile.TemporaryDirectory() as cache:
         heat = forecast(records, Path(cache))
         beside = steel.forecast(records, Path(cache))

@@ -23,12 +23,8 @@ from ectype.estimate.emit_llvm import LlvmKernel
 from ectype.estimate.maths import sqrt
 from ectype.estimate.trace import Graph, trace
 from ectype.values.block import Float64s
-from examples.zema.records import CYCLE_S, Records
-
-AHEAD = 10  # cycles, which are minutes
-CHANGES = (732, 1464)  # cycles at which the cooler was set to something else
-FIRST_HOUR = 60
-EVERY_S = 10
+from examples.zema.ahead import A_CYCLE, EVERY_S, FIRST_HOUR, Forecast, errors, expected, seen
+from examples.zema.records import Records
 
 
 class OilLoop(Behaviour, model="dtmi:ectype:examples:ZemaOilLoop;2", filter="ekf", substeps=6):
@@ -75,61 +71,28 @@ class OilLoop(Behaviour, model="dtmi:ectype:examples:ZemaOilLoop;2", filter="ekf
 
 @final
 @dataclass(frozen=True, eq=False)
-class Forecast:
-    """error, persistence: [cycles - AHEAD] K, forecast less what came, issued at the end of each cycle; capacity (kJ/K)
-    and loss (kW/K) as the first hour told them.
-    """
+class Warmed(Forecast):
+    """capacity (kJ/K) and loss (kW/K): as the first hour told them."""
 
     capacity: float
     loss: float
-    error: Float64s
-    persistence: Float64s
-
-    def after_changes(self) -> tuple[float, float]:
-        """rms of both over the forecasts issued in the hour that begins with each change's cycle."""
-        hours = [slice(c, c + FIRST_HOUR) for c in CHANGES]
-        return rms(np.concatenate([self.error[h] for h in hours])), rms(
-            np.concatenate([self.persistence[h] for h in hours])
-        )
 
 
-def rms(x: Float64s) -> float:
-    """Root of the mean square."""
-    return float(np.sqrt((x**2).mean()))
-
-
-def forecast(records: Records, cache: Path) -> Forecast:
+def forecast(records: Records, cache: Path) -> Warmed:
     """Forecasts of all cycles, each from what had come by the end of its cycle."""
     graph = trace(OilLoop)
     kernel = LlvmKernel(graph, cache)
-
-    def mean(name: str, seconds: int) -> Float64s:
-        return records.seconds[name].reshape(-1, seconds).mean(1)
-
     constants = np.array([[p.value] for p in graph.layout.constants])
-    flow = mean("FS2", EVERY_S)
-    read = (mean("TS3", EVERY_S) + 273.15, mean("TS4", EVERY_S) + 273.15, mean("CE", EVERY_S) / 100)
-    events = np.zeros((len(flow), graph.event_size, 1))
-    events[:, 0] = EVERY_S * np.arange(1, len(flow) + 1)[:, None]
-    events[:, 1] = EVERY_S
-    for row, values in enumerate((flow, *read), start=2):
-        events[:, row] = values[:, None]
-    events[:, 6:] = 1.0
-    a_cycle = CYCLE_S // EVERY_S
-    hour = FIRST_HOUR * a_cycle
+    events = seen(graph, records)[:, :, None]
+    hour = FIRST_HOUR * A_CYCLE
     belief, warming = kernel.fold(graph.initial(1), constants, events[:hour], np.ones((hour, 1)))
     belief = settled(graph, belief, ("capacity", "loss"))
     _, later = kernel.fold(belief, constants, events[hour:], np.ones((len(events) - hour, 1)))
-    known = np.concatenate([warming, later])[a_cycle - 1 :: a_cycle, : graph.belief_size, 0]
-    oil, held = mean("TS3", CYCLE_S) + 273.15, mean("FS2", CYCLE_S)
-    ahead = np.zeros((AHEAD, graph.event_size, len(oil)))
-    ahead[:, 1], ahead[:, 2] = CYCLE_S, held
-    each = np.repeat(constants, len(oil), axis=1)
-    _, out = kernel.fold(np.ascontiguousarray(known.T), each, ahead, np.ones((AHEAD, len(oil))))
-    expected = 0.5 * (out[-2, 0] + out[-1, 0])  # the mean of the tenth minute
+    known = np.concatenate([warming, later])[A_CYCLE - 1 :: A_CYCLE, : graph.belief_size, 0]
+    error, persistence = errors(expected(kernel, graph, known, constants, records), records)
     names = graph.layout.belief_names
     capacity, loss = (float(belief[names.index(name), 0]) for name in ("capacity", "loss"))
-    return Forecast(capacity, loss, expected[:-AHEAD] - oil[AHEAD:], oil[:-AHEAD] - oil[AHEAD:])
+    return Warmed(error, persistence, capacity, loss)
 
 
 def settled(graph: Graph, belief: Float64s, names: tuple[str, ...]) -> Float64s:

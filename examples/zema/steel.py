@@ -21,8 +21,8 @@ from ectype.estimate.behaviour import Behaviour, Input, Normal, Parameter, Senso
 from ectype.estimate.emit_llvm import LlvmKernel
 from ectype.estimate.trace import trace
 from ectype.values.block import Float64s
-from examples.zema.heat import AHEAD, CHANGES, EVERY_S, FIRST_HOUR, rms
-from examples.zema.records import CYCLE_S, Records
+from examples.zema.ahead import A_CYCLE, AHEAD, Forecast, efficiency, errors, expected, seen
+from examples.zema.records import Records
 
 EFFECTIVENESS = 2  # its place among the states
 GRID = {  # every combination is a twin
@@ -78,27 +78,11 @@ class OilAndSteel(Behaviour, model="dtmi:ectype:examples:ZemaOilAndSteel;1", fil
 
 @final
 @dataclass(frozen=True, eq=False)
-class Forecast:
-    """error, persistence: [cycles - AHEAD] K, forecast less what came, issued at the end of each cycle.
-
-    capacity kJ/K, loss kW/K: [cycles - AHEAD], what each forecast was made with.
-    """
+class Chosen(Forecast):
+    """capacity kJ/K, loss kW/K: [cycles - AHEAD], what each forecast was made with."""
 
     capacity: Float64s
     loss: Float64s
-    error: Float64s
-    persistence: Float64s
-
-    def after_changes(self) -> tuple[float, float]:
-        """rms of both over the forecasts issued in the hour that begins with each change's cycle."""
-        hours = [slice(c, c + FIRST_HOUR) for c in CHANGES]
-        return rms(np.concatenate([self.error[h] for h in hours])), rms(
-            np.concatenate([self.persistence[h] for h in hours])
-        )
-
-    def each_change(self) -> tuple[float, ...]:
-        """rms K of the forecasts issued in the hour from each change."""
-        return tuple(rms(self.error[c : c + FIRST_HOUR]) for c in CHANGES)
 
 
 def settled(efficiency: Float64s) -> Float64s:
@@ -130,45 +114,24 @@ def best_so_far(errors: Float64s, moved: Float64s) -> Any:
     return chosen
 
 
-def forecast(records: Records, cache: Path) -> Forecast:
+def forecast(records: Records, cache: Path) -> Chosen:
     """Forecasts of all cycles: every combination of the grid is a twin of one fleet."""
     graph = trace(OilAndSteel)
     kernel = LlvmKernel(graph, cache)
-
-    def mean(name: str, seconds: int) -> Float64s:
-        return records.seconds[name].reshape(-1, seconds).mean(1)
-
     grid = dict(zip(GRID, (g.ravel() for g in np.meshgrid(*GRID.values(), indexing="ij")), strict=True))
     twins = len(grid["capacity"])
     names = [p.name for p in graph.layout.constants]
     constants = np.repeat([[p.value] for p in graph.layout.constants], twins, axis=1)
     for name, values in grid.items():
         constants[names.index(name)] = values
-    flow = mean("FS2", EVERY_S)
-    read = (mean("TS3", EVERY_S) + 273.15, mean("TS4", EVERY_S) + 273.15, mean("CE", EVERY_S) / 100)
-    events = np.zeros((len(flow), graph.event_size, twins))
-    events[:, 0] = EVERY_S * np.arange(1, len(flow) + 1)[:, None]
-    events[:, 1] = EVERY_S
-    for row, values in enumerate((flow, *read), start=2):
-        events[:, row] = values[:, None]
-    events[:, 6:] = 1.0
+    events = np.repeat(seen(graph, records)[:, :, None], twins, axis=2)
     _, out = kernel.fold(graph.initial(twins), constants, events, np.ones((len(events), twins)))
-    a_cycle = CYCLE_S // EVERY_S
-    known = out[a_cycle - 1 :: a_cycle, : graph.belief_size]
-    goes_to = settled(read[2].reshape(-1, a_cycle))
+    known = out[A_CYCLE - 1 :: A_CYCLE, : graph.belief_size]
+    goes_to = settled(efficiency(records).reshape(-1, A_CYCLE))
     known[:, EFFECTIVENESS] = np.where(np.isnan(goes_to)[:, None], known[:, EFFECTIVENESS], goes_to[:, None])
-    oil, held = mean("TS3", CYCLE_S) + 273.15, mean("FS2", CYCLE_S)
-    errors: list[Float64s] = []
-    for twin in range(twins):
-        belief = known[:, :, twin].T.copy()
-        ahead = np.zeros((AHEAD, graph.event_size, len(oil)))
-        ahead[:, 1], ahead[:, 2] = CYCLE_S, held
-        each = np.repeat(constants[:, [twin]], len(oil), axis=1)
-        _, later = kernel.fold(belief, each, ahead, np.ones((AHEAD, len(oil))))
-        expected = 0.5 * (later[-2, 0] + later[-1, 0])  # the mean of the tenth minute
-        errors.append(expected[:-AHEAD] - oil[AHEAD:])
-    every = np.array(errors)
-    persistence = oil[:-AHEAD] - oil[AHEAD:]
+    each = [expected(kernel, graph, known[:, :, k], constants[:, [k]], records) for k in range(twins)]
+    every = np.array([errors(told, records)[0] for told in each])
+    _, persistence = errors(each[0], records)
     chosen = best_so_far(every, persistence)
     error = every[chosen, np.arange(every.shape[1])]
-    return Forecast(grid["capacity"][chosen], grid["loss"][chosen], error, persistence)
+    return Chosen(error, persistence, grid["capacity"][chosen], grid["loss"][chosen])

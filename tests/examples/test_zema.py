@@ -5,8 +5,9 @@ import functools
 import numpy as np
 import pytest
 from examples.zema import steel
+from examples.zema.ahead import AHEAD
 from examples.zema.collapse import collapses
-from examples.zema.heat import AHEAD, forecast
+from examples.zema.heat import forecast
 from examples.zema.leak import STAGES, distances, unseen
 from examples.zema.records import FOLDER, Records, read
 
