@@ -4,28 +4,24 @@ A SQLite file beside the others. An update is opaque here; many small ones of a 
 merged into one now and then, which Yjs defines to be the same document.
 """
 
-import logging
-import sqlite3
 from pathlib import Path
 from typing import final
 
 from pycrdt import merge_updates
 
-from ectype.errors import Unavailable
 from ectype.log.entry import Entry
 from ectype.log.fold import Readable
+from ectype.log.fold_file import FoldFile
 
 KIND = "document.update"
 MEDIA_TYPE = "application/vnd.yjs.update"
 _PREFIX = "doc:"
 _MERGE_AT = 256
 _VERSION = 1
-_logger = logging.getLogger("ectype.collab")
 
 _SCHEMA = """
 create table if not exists updates (name text not null, log_index integer not null, data blob not null,
                                     primary key (name, log_index)) without rowid;
-create table if not exists state (one integer primary key check (one = 1), version integer, size integer, root blob);
 """
 
 
@@ -41,48 +37,29 @@ class Documents:
     name = "documents"
     version = _VERSION
 
-    def __init__(self, db: sqlite3.Connection, log: Readable | None) -> None:
+    def __init__(self, file: FoldFile) -> None:
         """Use `Documents.open`."""
-        self._db = db
-        self._log = log
-        self.size: int = db.execute("select size from state").fetchone()[0]
+        self._file = file
+        self._db = file.db
+        self.size = file.size
 
     @classmethod
     def open(cls, folder: Path | None = None, log: Readable | None = None) -> "Documents":
-        """The fold kept in `folder` (None: in memory), as far as it had come.
-
-        What is there but damaged, of another version or not of `log` is thrown away: the size is 0 then.
-        """
-        if folder is None:
-            return cls(_connect(None), log)
-        path = folder / "documents.sqlite"
-        try:
-            db = _connect(path)
-            version, size, root = db.execute("select version, size, root from state").fetchone()
-            if version == _VERSION and (size == 0 or (log is not None and size <= log.size and root == log.root(size))):
-                return cls(db, log)
-            db.close()
-        except sqlite3.OperationalError as error:  # locked, full, not ours: nothing that folding again would mend
-            raise Unavailable(f"{path}: {error}") from error
-        except (sqlite3.DatabaseError, TypeError) as error:
-            _logger.warning("%s is damaged (%s); the documents are folded again from the log", path, error)
-        for old in folder.glob(path.name + "*"):
-            old.unlink(missing_ok=True)
-        return cls(_connect(path), log)
+        """The fold kept in `folder` (None: in memory), as far as it had come. See `FoldFile`."""
+        return cls(FoldFile(folder and folder / "documents.sqlite", _SCHEMA, _VERSION, log))
 
     def apply(self, index: int, entry: Entry) -> None:
-        """Take in entry `index`; it must be the next one."""
+        """Take in entry `index`; it must be the next one. Raises Unavailable if the disk does not take it."""
         if entry.kind == KIND and entry.subject.startswith(_PREFIX) and entry.body is not None:
             name = entry.subject[len(_PREFIX) :]
-            self._db.execute("insert or replace into updates values (?, ?, ?)", (name, index, entry.body))
-            self._merge(name)
+            with self._file.writing():
+                self._db.execute("insert or replace into updates values (?, ?, ?)", (name, index, entry.body))
+                self._merge(name)
         self.size = index + 1
 
     def save(self) -> None:
-        """Let the file say what was folded so far."""
-        root = self._log.root(self.size) if self._log is not None else b""
-        self._db.execute("update state set size = ?, root = ?", (self.size, root))
-        self._db.commit()
+        """Let the file say what was folded so far. Raises Unavailable if the disk does not take it."""
+        self._file.save(self.size)
 
     def updates(self, name: str) -> list[bytes]:
         """The updates that make the document, in log order. Empty when nobody ever wrote in it."""
@@ -107,12 +84,3 @@ class Documents:
         merged = merge_updates(*self.updates(name))
         self._db.execute("delete from updates where name = ?", (name,))
         self._db.execute("insert into updates values (?, ?, ?)", (name, last, merged))
-
-
-def _connect(path: Path | None) -> sqlite3.Connection:
-    """A database with our tables. No flush to disk: the log has everything."""
-    db = sqlite3.connect(path or ":memory:")
-    db.executescript("pragma journal_mode=wal; pragma synchronous=off;" + _SCHEMA)
-    db.execute("insert or ignore into state values (1, ?, 0, x'')", (_VERSION,))
-    db.commit()
-    return db

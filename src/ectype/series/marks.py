@@ -12,8 +12,6 @@ A SQLite file beside the history's, as a type with wrong limits may mark every r
 Like the others it is never synced; what is missing at its end is in the log.
 """
 
-import logging
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +21,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ectype.errors import Unavailable
 from ectype.log.entry import Entry
 from ectype.log.fold import Readable
+from ectype.log.fold_file import FoldFile
 from ectype.series.samples import Samples
 from ectype.values.block import Float64s, Int64s
 
@@ -39,7 +37,6 @@ _VERSION = 1
 _LIMIT = 1 << 63
 _ASKED = 500  # instants of one statement
 _FEW = 5000  # samples that are looked up one by one: a curve's, of a stretch that may hold millions of marks
-_log = logging.getLogger("ectype.series")
 
 # The counts follow the marks by triggers, so that one that is said twice counts once.
 _SCHEMA = """
@@ -53,7 +50,6 @@ end;
 create trigger if not exists again after update on marks begin
     update series set bad = bad + new.bad - old.bad, suspect = suspect + old.bad - new.bad where id = new.series;
 end;
-create table if not exists state (one integer primary key check (one = 1), version integer, size integer, root blob);
 """
 _PUT = """
 insert into marks values (?, ?, ?, ?, ?)
@@ -125,67 +121,46 @@ class Marks:
     name = "marks"
     version = _VERSION
 
-    def __init__(self, db: sqlite3.Connection, log: Readable | None) -> None:
+    def __init__(self, file: FoldFile) -> None:
         """Use `Marks.open`."""
-        self._db = db
-        self._log = log
-        self.size: int = db.execute("select size from state").fetchone()[0]
-        self._ids: dict[str, int] = dict(db.execute("select name, id from series"))
+        self._file = file
+        self._db = file.db
+        self.size = file.size
+        self._ids: dict[str, int] = dict(file.db.execute("select name, id from series"))
 
     @classmethod
     def open(cls, folder: Path | None = None, log: Readable | None = None) -> "Marks":
-        """The fold kept in `folder` (None: in memory), as far as it had come.
-
-        What is there but damaged, of another version or not of `log` is thrown away: the size is 0 then.
-        """
-        if folder is None:
-            return cls(_connect(None), log)
-        path = folder / "marks.sqlite"
-        try:
-            db = _connect(path)
-            version, size, root = db.execute("select version, size, root from state").fetchone()
-            if version == _VERSION and (size == 0 or (log is not None and size <= log.size and root == log.root(size))):
-                return cls(db, log)
-            db.close()
-        except sqlite3.OperationalError as error:  # locked, full, not ours: nothing that folding again would mend
-            raise Unavailable(f"{path}: {error}") from error
-        except (sqlite3.DatabaseError, TypeError) as error:
-            _log.warning("%s is damaged (%s); the marks are folded again from the log", path, error)
-        for old in folder.glob(path.name + "*"):
-            old.unlink(missing_ok=True)
-        return cls(_connect(path), log)
+        """The fold kept in `folder` (None: in memory), as far as it had come. See `FoldFile`."""
+        return cls(FoldFile(folder and folder / "marks.sqlite", _SCHEMA, _VERSION, log))
 
     # ---- the fold
 
     def apply(self, index: int, entry: Entry) -> None:
         """Take in entry `index`; it must be the next one. Raises Unavailable if the disk does not take it."""
         if entry.kind == KIND:
-            rows: list[tuple[int, int, float | None, bool, str]] = []
-            for item in items_of(entry):
-                at_ns = item.instant
-                if at_ns is not None:
-                    why = msgspec.json.encode(item.reasons).decode()
-                    rows.append((self._identify(item.series), at_ns, item.value, item.quality == "bad", why))
-            try:
-                self._db.executemany(_PUT, rows)
-            except sqlite3.Error as error:
-                raise Unavailable(f"the marks of readings cannot be kept: {error}; start again") from error
+            with self._file.writing():
+                self._db.executemany(_PUT, self._rows(entry))
         self.size = index + 1
 
     def save(self) -> None:
         """Let the file say what was folded so far. Raises Unavailable if the disk does not take it."""
-        root = self._log.root(self.size) if self._log is not None else b""
-        try:
-            self._db.execute("update state set size = ?, root = ?", (self.size, root))
-            self._db.commit()
-        except sqlite3.Error as error:
-            raise Unavailable(f"the marks of readings cannot be kept: {error}") from error
+        self._file.save(self.size)
 
     def close(self, *, save: bool = True) -> None:
         """Close the file; without `save` as if the process had died."""
         if save:
             self.save()
         self._db.close()
+
+    def _rows(self, entry: Entry) -> list[tuple[int, int, float | None, bool, str]]:
+        """What the entry says, as rows of `marks`."""
+        rows: list[tuple[int, int, float | None, bool, str]] = []
+        for item in items_of(entry):
+            at_ns = item.instant
+            if at_ns is not None:
+                why = msgspec.json.encode(item.reasons).decode()
+                rows.append((self._identify(item.series), at_ns, item.value, item.quality == "bad", why))
+        return rows
 
     def _identify(self, series: str) -> int:
         known = self._ids.get(series)
@@ -259,12 +234,3 @@ class Marks:
         """The series of which readings were marked, those with most bad ones first."""
         query = "select name from series order by bad desc, suspect desc, name"
         return [str(name) for (name,) in self._db.execute(query)]
-
-
-def _connect(path: Path | None) -> sqlite3.Connection:
-    """A database with our tables. No flush to disk: the log has everything."""
-    db = sqlite3.connect(path or ":memory:")
-    db.executescript("pragma journal_mode=wal; pragma synchronous=off;" + _SCHEMA)
-    db.execute("insert or ignore into state values (1, ?, 0, x'')", (_VERSION,))
-    db.commit()
-    return db
