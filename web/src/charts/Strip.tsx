@@ -4,6 +4,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { shownTime, useStore } from "../state/store.ts";
 import { number } from "../text/format.ts";
+import { ink } from "./ink.ts";
 import { marks, touch } from "./plugins.ts";
 import type { Doubt } from "./table.ts";
 import { splits, steps, values } from "./ticks.ts";
@@ -44,11 +45,6 @@ export interface StripProps {
   readonly doubts?: readonly Doubt[];
   readonly note?: ReactNode;
 }
-
-export const ink = (name: string, opacity = 1): string => {
-  const value = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-  return opacity === 1 ? value : `color-mix(in srgb, ${value} ${opacity * 100}%, transparent)`;
-};
 
 const sync = uPlot.sync("time");
 

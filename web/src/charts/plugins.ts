@@ -1,6 +1,6 @@
 /** What charts show besides their lines: the present moment, alarms as shaded spans, and a finger as a cursor. */
 import type uPlot from "uplot";
-import { ink } from "./Strip.tsx";
+import { ink } from "./ink.ts";
 import type { Doubt } from "./table.ts";
 
 export interface Marks {

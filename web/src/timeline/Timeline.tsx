@@ -1,8 +1,8 @@
 /** All of recorded time along the bottom: drag to go back, play from there, `Live` to return. */
 import { type KeyboardEvent, type PointerEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { type Columns, getHistory } from "../api/api.ts";
+import { ink } from "../charts/ink.ts";
 import { useBeat } from "../charts/query.ts";
-import { ink } from "../charts/Strip.tsx";
 import { turbines } from "../state/farm.ts";
 import { goLive, goTo, play } from "../state/past.ts";
 import { shownIn } from "../state/plant.ts";
