@@ -1,4 +1,4 @@
-"""The CUDA program without a GPU: compiled as C++, its grid walked by a loop, it says what numpy says."""
+"""The CUDA program without a GPU: as C++, its grid walked by a loop, it says what numpy says; and nvcc takes it."""
 
 import ctypes
 import shutil
@@ -61,3 +61,15 @@ def test_the_program_of_a_gpu_agrees_with_numpy(behaviour, dtype, tmp_path):
         np.testing.assert_allclose(arrays[4], out, rtol=1e-12, atol=1e-12)
     else:  # later the last bit of single precision may decide otherwise, at a gate or a bound
         np.testing.assert_allclose(arrays[4][:3, : graph.size], out[:3, : graph.size], rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="CUDA's compiler is not here: nvcc")
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("behaviour", [CascadedTanks, WindTurbine, Everything])
+def test_the_compiler_of_a_gpu_takes_the_program(behaviour, single, fast, tmp_path):
+    (tmp_path / "kernel.cu").write_text(emit_cuda.source(trace(behaviour), single))
+    words = ["nvcc", "-arch=sm_90", "-Werror=all-warnings", *emit_cuda.options(fast), "-cubin"]
+    words += ["-o", str(tmp_path / "kernel.cubin"), str(tmp_path / "kernel.cu")]
+    told = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert told.returncode == 0, told.stderr

@@ -1,7 +1,8 @@
 """The graph as one CUDA C kernel, one thread a twin, compiled and run through CuPy where a GPU is present.
 
 Never required: `available()` says why not. State stays on the GPU with `resident`; `fold` copies, like every back end.
-Without `fast` the compiler may not contract multiply-adds, so that float64 agrees with the other back ends.
+Without `fast` the compiler may not contract multiply-adds, so that float64 agrees with the other back ends. With it
+division and square root in float32 are right to two units in the last place, in a third of the instructions.
 """
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false, reportUnknownParameterType=false
@@ -97,6 +98,12 @@ def source(graph: Graph, single: bool) -> str:
     return "\n".join(lines)
 
 
+def options(fast: bool) -> tuple[str, ...]:
+    """What the compiler, NVRTC or nvcc, is told."""
+    exact = "false" if fast else "true"
+    return "--std=c++14", f"--fmad={str(fast).lower()}", f"--prec-div={exact}", f"--prec-sqrt={exact}"
+
+
 @final
 class CudaKernel:
     """See `kernel.Kernel`. Raises Unavailable, with the reason, where no GPU can be used."""
@@ -106,8 +113,7 @@ class CudaKernel:
             raise Unavailable(reason)
         self._cupy: Any = importlib.import_module("cupy")
         self._graph, self._dtype = graph, np.dtype(dtype)
-        options = ("--std=c++14", "--fmad=true" if fast else "--fmad=false")
-        self._run = self._cupy.RawKernel(source(graph, self._dtype == np.float32), "run", options=options)
+        self._run = self._cupy.RawKernel(source(graph, self._dtype == np.float32), "run", options=options(fast))
 
     def fold(
         self, belief: Float64s, constants: Float64s, events: Float64s, active: Float64s
