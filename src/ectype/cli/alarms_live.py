@@ -2,24 +2,20 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from ectype.cli.node_options import add_node, space_of
 from ectype.cli.options import add_json
-from ectype.client.space import Space
 from ectype.clock import to_iso
-from ectype.errors import Misconfigured
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    add("--url", default="http://127.0.0.1:8787", help="where the node is (default %(default)s)")
-    add("--token-file", type=Path, metavar="FILE", help="file with the token that the node wants")
-    add("--ca", metavar="FILE", help="the certificate of the node's own authority")
+    add_node(parser)
     add("--twin", metavar="ID", help="only those of this twin")
     add("--all", action="store_true", help="also those that are over")
     add_json(parser)
@@ -27,13 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Run it."""
-    token = None
-    if args.token_file is not None:
-        try:
-            token = args.token_file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Misconfigured(f"--token-file {args.token_file}: {error}") from error
-    found = Space(args.url, token=token, ca=args.ca).alarms(active=not args.all, limit=10_000)
+    found = space_of(args).alarms(active=not args.all, limit=10_000)
     found = [a for a in found if args.twin in (None, a["twin"])]
     if args.json:
         for alarm in found:

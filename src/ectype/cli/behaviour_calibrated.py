@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
+from ectype.cli.node_options import add_credentials, space_of
 from ectype.cli.options import add_json
-from ectype.client.space import Space
 from ectype.errors import Misconfigured, Refused
 from ectype.node.node import Node, Settings
 from ectype.node.view import Draft
@@ -24,8 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url", default="http://127.0.0.1:8787", help="where it runs, if it does (default %(default)s)"
     )
-    parser.add_argument("--token-file", type=Path, metavar="FILE", help="file with the token that the node wants")
-    parser.add_argument("--ca", metavar="FILE", help="the certificate of the node's own authority")
+    add_credentials(parser)
     add_json(parser)
 
 
@@ -35,8 +34,7 @@ def main(args: argparse.Namespace) -> None:
     try:
         indices = asyncio.run(_write(args.space, documents))
     except Refused:  # it runs: ask the node
-        token = None if args.token_file is None else args.token_file.read_text("utf-8").strip()
-        node = Space(args.url, token=token, ca=args.ca)
+        node = space_of(args)
         name = args.space.resolve().name.removesuffix(".space")
         if node.name() != name:
             raise Misconfigured(f"{args.space} runs, but not at {args.url}; say where with --url") from None

@@ -18,14 +18,13 @@ from ectype.calibrate.identify import Identified, identify
 from ectype.calibrate.siblings import calibrate_fleet
 from ectype.cli.options import add_json
 from ectype.cli.progress import Bar
-from ectype.cli.replay import read_columns, read_time
+from ectype.cli.record import add_source, record_of, start_ns_of
+from ectype.cli.replay import read_time
 from ectype.clock import to_iso
 from ectype.errors import Misconfigured
 from ectype.estimate.behaviour import Input
 from ectype.estimate.trace import trace
-from ectype.fidelity.recorded import events_of, load_behaviour
-from ectype.ids import check_twin_id
-from ectype.sources.recording import Recording
+from ectype.fidelity.recorded import load_behaviour
 from ectype.values.canonical import JSON, canonical
 
 
@@ -33,13 +32,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
     add("behaviour", metavar="MODULE:CLASS", help="the twin's behaviour, as module:Class or file.py:Class")
-    add("path", type=Path, metavar="FILE", help="a Parquet or CSV recording")
-    add("--twin", required=True, action="append", metavar="ID", help="whose rows; several are calibrated as siblings")
-    add("--id", required=True, metavar="COLUMN", help="the column that says whose row it is")
-    add("--time", required=True, metavar="COLUMN", help="the column that says when")
-    add("--columns", metavar="A,B=NAME", help="columns to read, and the behaviour's name for them if it is another")
+    add_source(parser, several=True)
     add("--noise", action="append", default=[], metavar="NAME", help="estimate this sensor's or state's noise, too")
-    add("--start", metavar="TIME", help="begin here")
     add("--stop", metavar="TIME", help="end before this time, so that a later period can judge")
     add("--window", type=int, metavar="N", help="samples in a window of multiple shooting (default: by the length)")
     add("--learn", action="append", default=[], metavar="STATE=SIZE", help="learn what is missing, as 'h=0.02 cm/s'")
@@ -50,17 +44,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Run it."""
-    for twin in args.twin:
-        check_twin_id(twin)
     if args.window is not None and args.window < 1:
         raise Misconfigured(f"--window {args.window}: a window has one sample or more")
     if len(set(args.twin)) < len(args.twin):
         raise Misconfigured("--twin: each twin once")
     graph = trace(load_behaviour(args.behaviour))
-    columns = read_columns(args.columns)
-    recording = Recording(args.path, id_column=args.id, time_column=args.time, columns=columns)
-    start_ns, stop_ns = read_time(args.start, "--start"), read_time(args.stop, "--stop")
-    read = {twin: events_of(graph, recording, twin, start_ns, stop_ns) for twin in args.twin}
+    record = record_of(args)
+    start_ns, stop_ns = start_ns_of(args), read_time(args.stop, "--stop")
+    read = {twin: record.events(graph, twin, start_ns, stop_ns) for twin in args.twin}
     events = {twin: told[1] for twin, told in read.items()}
     learn = dict(text.partition("=")[::2] for text in args.learn)
     if learn and len(events) > 1:

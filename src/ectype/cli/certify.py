@@ -7,26 +7,23 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from ectype.cli.options import add_json
 from ectype.cli.progress import Bar
-from ectype.cli.replay import read_columns, read_time
+from ectype.cli.record import add_source, record_of, replaced, start_ns_of
+from ectype.cli.replay import read_time
 from ectype.clock import system_clock, to_iso
 from ectype.errors import Misconfigured
 from ectype.estimate.emit_llvm import LlvmKernel
-from ectype.estimate.trace import Graph, trace
+from ectype.estimate.trace import trace
 from ectype.fidelity.certificate import Certificate, certify
-from ectype.fidelity.recorded import events_of, load_behaviour
+from ectype.fidelity.recorded import load_behaviour
 from ectype.fidelity.trial import Cut, Twin
-from ectype.ids import check_twin_id
 from ectype.log.entry import seal
 from ectype.log.log import Log
 from ectype.log.space import open_space
-from ectype.sources.recording import Recording
-from ectype.values.block import Float64s
 from ectype.values.canonical import JSON, canonical
 
 
@@ -34,13 +31,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
     add("behaviour", metavar="MODULE:CLASS", help="the twin's behaviour, as module:Class or file.py:Class")
-    add("path", type=Path, metavar="FILE", help="a Parquet or CSV recording of the original")
-    add("--twin", required=True, metavar="ID", help="whose rows")
-    add("--id", required=True, metavar="COLUMN", help="the column that says whose row it is")
-    add("--time", required=True, metavar="COLUMN", help="the column that says when")
-    add("--columns", metavar="A,B=NAME", help="columns to read, and the behaviour's name for them if it is another")
+    add_source(parser)
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a constant parameter of this twin")
-    add("--start", metavar="TIME", help="begin here: after what the twin was fitted on")
     add("--stop", metavar="TIME", help="end before this time")
     add("--horizon", type=int, default=20, help="samples in a window (default %(default)s)")
     add("--tried", type=int, default=20, help="stand-in originals for each control (default %(default)s)")
@@ -52,16 +44,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Run it."""
-    check_twin_id(args.twin)
     if args.tried < 1:
         raise Misconfigured(f"--tried {args.tried}: a control needs one stand-in or more; with 10 or more it says much")
     graph = trace(load_behaviour(args.behaviour))
-    columns = read_columns(args.columns)
-    recording = Recording(args.path, id_column=args.id, time_column=args.time, columns=columns)
-    start_ns, stop_ns = read_time(args.start, "--start"), read_time(args.stop, "--stop")
-    at_ns, events = events_of(graph, recording, args.twin, start_ns, stop_ns)
+    record = record_of(args)
+    at_ns, events = record.events(graph, args.twin, start_ns_of(args), read_time(args.stop, "--stop"))
+    fixed = replaced(graph, record.parameters(graph.behaviour, args.twin)[0], args.set)
     with tempfile.TemporaryDirectory() as cache, Bar("Judging", hidden=args.json) as bar:
-        twin = Twin(graph, LlvmKernel(graph, Path(cache)), constants(graph, args.set), graph.initial(1)[:, 0])
+        twin = Twin(graph, LlvmKernel(graph, Path(cache)), fixed, graph.initial(1)[:, 0])
         cut = Cut(horizon=args.horizon)
         found = certify(twin, events, cut=cut, tried=args.tried, seed=args.seed, told=bar.update)
     document: dict[str, JSON] = {
@@ -80,20 +70,6 @@ def main(args: argparse.Namespace) -> None:
     show(found, document)
     if index is not None:
         print(f"Entry {index} of {args.append}; prove it to anybody: ectype log prove {args.append} {index}")
-
-
-def constants(graph: Graph, given: list[str]) -> Float64s:
-    """[c]: the behaviour's constant parameters, those given replaced. Raises Misconfigured for one it has not."""
-    values = {p.name: p.value for p in graph.layout.constants}
-    for text in given:
-        name, _, value = text.partition("=")
-        if name not in values:
-            raise Misconfigured(f"--set {text}: the constant parameters are {', '.join(values) or 'none'}")
-        try:
-            values[name] = float(value)
-        except ValueError as error:
-            raise Misconfigured(f"--set {text}: write {name}=NUMBER") from error
-    return np.array(list(values.values()))
 
 
 async def append(path: Path, twin: str, document: Mapping[str, JSON]) -> int:

@@ -7,19 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ectype.cli.certify import constants
 from ectype.cli.options import add_json
-from ectype.cli.replay import read_columns, read_time
+from ectype.cli.record import add_source, record_of, replaced, start_ns_of
+from ectype.cli.replay import read_time
 from ectype.errors import Invalid, Misconfigured
 from ectype.estimate.emit_llvm import LlvmKernel
 from ectype.estimate.trace import trace
-from ectype.fidelity.recorded import events_of, load_behaviour
+from ectype.fidelity.recorded import load_behaviour
 from ectype.foresee.draw import picture
 from ectype.foresee.fan import Fan, Start
 from ectype.foresee.followed import Followed
 from ectype.foresee.posterior import read_posterior
-from ectype.ids import check_twin_id
-from ectype.sources.recording import Recording
 from ectype.units import quantity
 from ectype.values.canonical import JSON
 
@@ -30,11 +28,7 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     """Declare whose record it is."""
     add = parser.add_argument
     add("behaviour", metavar="MODULE:CLASS", help="the twin's behaviour, as module:Class or file.py:Class")
-    add("path", type=Path, metavar="FILE", help="a Parquet or CSV recording")
-    add("--twin", required=True, metavar="ID", help="whose rows")
-    add("--id", required=True, metavar="COLUMN", help="the column that says whose row it is")
-    add("--time", required=True, metavar="COLUMN", help="the column that says when")
-    add("--columns", metavar="A,B=NAME", help="columns to read, and the behaviour's name for them if it is another")
+    add_source(parser)
     add(
         "--calibration",
         type=Path,
@@ -77,16 +71,17 @@ def read_duration(text: str, option: str) -> float:
 
 def followed_of(args: argparse.Namespace) -> Followed:
     """The record of that twin, followed by its filter."""
-    check_twin_id(args.twin)
-    graph = trace(load_behaviour(args.behaviour))
     if args.calibration is not None and args.set:
         raise Misconfigured("give --calibration or --set, not both")
-    recording = Recording(args.path, id_column=args.id, time_column=args.time, columns=read_columns(args.columns))
-    at_ns, events = events_of(graph, recording, args.twin)
-    if args.calibration is None:
-        fixed, drawn = constants(graph, args.set), None
-    else:
+    graph = trace(load_behaviour(args.behaviour))
+    record = record_of(args)
+    at_ns, events = record.events(graph, args.twin, start_ns_of(args), None)
+    if args.calibration is not None:
         fixed, drawn = read_posterior(graph.behaviour, args.calibration, args.twin)
+    else:
+        fixed, drawn = record.parameters(graph.behaviour, args.twin)
+        if args.set:
+            fixed, drawn = replaced(graph, fixed, args.set), None
     with tempfile.TemporaryDirectory() as cache:
         return Followed.by(graph, LlvmKernel(graph, Path(cache)), fixed, at_ns, events, drawn)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from ectype.client.space import Space
+from ectype.cli.node_options import add_node, space_of
 from ectype.errors import Misconfigured
 
 
@@ -19,9 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
     add("series", nargs="+", metavar="TWIN.PROPERTY", help="which series")
-    add("--url", default="http://127.0.0.1:8787", help="where the node is (default %(default)s)")
-    add("--token-file", type=Path, metavar="FILE", help="file with the token that the node wants")
-    add("--ca", metavar="FILE", help="the certificate of the node's own authority")
+    add_node(parser)
     add("--when", metavar="PERIOD", help="a year, month or day in UTC, like 2014-03")
     add("--from", dest="start", metavar="TIME", help="begin here, ISO 8601")
     add("--to", dest="stop", metavar="TIME", help="end here, included")
@@ -36,15 +34,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Run it."""
-    token = None
-    if args.token_file is not None:
-        try:
-            token = args.token_file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Misconfigured(f"--token-file {args.token_file}: {error}") from error
     if args.out is not None and args.out.suffix not in (".csv", ".arrow", ".parquet"):
         raise Misconfigured(f"--out {args.out}: end the name in .csv, .arrow or .parquet")
-    table: pa.Table = Space(args.url, token=token, ca=args.ca).history(
+    table: pa.Table = space_of(args).history(
         args.series,
         args.when,
         start=args.start,

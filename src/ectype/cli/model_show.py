@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ectype.cli.model_check import files_of
+from ectype.cli.node_options import add_credentials, space_of
 from ectype.cli.options import add_json
-from ectype.client.space import Space
 from ectype.errors import Misconfigured
 from ectype.model.interface import Command, Component, Content, Interface, Property, Relationship, Telemetry
 from ectype.model.models import Models
@@ -22,8 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", nargs="?", metavar="ID", help="which type (default: all of them, a line each)")
     parser.add_argument("--from", dest="path", type=Path, metavar="FILE|DIR", help="read the types there")
     parser.add_argument("--url", default="http://127.0.0.1:8787", help="else ask this node (default %(default)s)")
-    parser.add_argument("--token-file", type=Path, metavar="FILE", help="file with the token that the node wants")
-    parser.add_argument("--ca", metavar="FILE", help="the certificate of the node's own authority")
+    add_credentials(parser)
     add_json(parser)
 
 
@@ -43,13 +42,7 @@ def main(args: argparse.Namespace) -> None:
 
 def _read(args: argparse.Namespace) -> Models:
     if args.path is None:
-        token = None
-        if args.token_file is not None:
-            try:
-                token = args.token_file.read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise Misconfigured(f"--token-file {args.token_file}: {error}") from error
-        return parse(Space(args.url, token=token, ca=args.ca).models())
+        return parse(space_of(args).models())
     documents: list[JSON] = []
     for file in files_of(args.path):
         try:

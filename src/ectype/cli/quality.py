@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ectype.cli.node_options import add_credentials, space_of
 from ectype.cli.options import add_json
-from ectype.client.space import Space
 from ectype.clock import to_iso
-from ectype.errors import Invalid, Misconfigured
+from ectype.errors import Invalid
 from ectype.log.fold import catch_up
 from ectype.log.view import LogView, open_view
 from ectype.series.judged import SeriesQuality, quality_of
@@ -30,8 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("where", nargs="?", default="http://127.0.0.1:8787", metavar="URL|SPACE", help="a node, or a space's folder")
     add("--series", nargs="+", default=[], metavar="TWIN.PROPERTY", help="only these")
     add("--now", action="store_true", help="only series whose newest reading is not good")
-    add("--token-file", type=Path, metavar="FILE", help="file with the token that the node wants")
-    add("--ca", metavar="FILE", help="the certificate of the node's own authority")
+    add_credentials(parser)
     add_json(parser)
 
 
@@ -61,13 +60,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _asked(args: argparse.Namespace) -> list[dict[str, Any]]:
-    token = None
-    if args.token_file is not None:
-        try:
-            token = args.token_file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Misconfigured(f"--token-file {args.token_file}: {error}") from error
-    return Space(args.where, token=token, ca=args.ca).quality(args.series, now=args.now)
+    return space_of(args, args.where).quality(args.series, now=args.now)
 
 
 def looked_up(space: Path, only: list[str]) -> list[dict[str, Any]]:

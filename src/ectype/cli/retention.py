@@ -2,12 +2,11 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from ectype.client.space import Space
+from ectype.cli.node_options import add_node, space_of
 from ectype.clock import to_iso
 from ectype.errors import Misconfigured
 
@@ -18,21 +17,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
     add("series", nargs="*", metavar="TWIN.PROPERTY", help="which series (default: all)")
-    add("--url", default="http://127.0.0.1:8787", help="where the node is (default %(default)s)")
-    add("--token-file", type=Path, metavar="FILE", help="file with the token that the node wants")
-    add("--ca", metavar="FILE", help="the certificate of the node's own authority")
+    add_node(parser)
     add("--json", action="store_true", help="an object for each series")
 
 
 def main(args: argparse.Namespace) -> None:
     """Run it."""
-    token = None
-    if args.token_file is not None:
-        try:
-            token = args.token_file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Misconfigured(f"--token-file {args.token_file}: {error}") from error
-    kept = Space(args.url, token=token, ca=args.ca).retention()
+    kept = space_of(args).retention()
     for name in args.series:
         if name not in kept:
             raise Misconfigured(f"{name}: the node has no such series; it has {len(kept)}")

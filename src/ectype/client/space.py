@@ -136,6 +136,17 @@ class Space:
         """What the space is called."""
         return str(json.loads(self._get("/api/space"))["name"])
 
+    def twin(self, twin: str) -> dict[str, Any]:
+        """A twin as `GET /api/twins/{id}` gives it. Raises NotFound."""
+        return json.loads(self._get(f"/api/twins/{urllib.parse.quote(twin)}"))
+
+    def calibration(self, twin: str) -> dict[str, Any] | None:
+        """What the twin is followed with, as `ectype calibrate --out` wrote it; None if it has no calibration."""
+        try:
+            return json.loads(self._get(f"/api/calibrations/{urllib.parse.quote(twin)}"))
+        except NotFound:
+            return None
+
     def calibrated(self, twin: str, document: Any) -> int:
         """Follow a twin with this calibration from now on; the index of the entry that says so."""
         body = json.dumps(document).encode()

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TypeGuard
@@ -44,24 +45,34 @@ def events_of(
     names are left out, and of rows of one instant what came last counts. A delayed sensor's reading is at the instant
     that it speaks of. Raises Invalid if nothing is left.
     """
-    names = [d.name for d in (*graph.layout.inputs, *graph.layout.sensors)]
-    delay_ns = {s.name: round(s.delay_s * 1e9) for s in graph.layout.sensors}
-    ticks: dict[int, dict[str, float]] = {}
+    declared = [d.name for d in (*graph.layout.inputs, *graph.layout.sensors)]
+    at: dict[str, list[int]] = {name: [] for name in declared}
+    values: dict[str, list[float]] = {name: [] for name in declared}
     others: set[str] = set()
     for row in recording.rows(start_ns, stop_ns):
         if row.name != twin:
             others.add(row.name)
             continue
-        for name in names:
+        for name in declared:
             if name in row.values:
-                ticks.setdefault(row.at_ns - delay_ns.get(name, 0), {})[name] = row.values[name]
-    if not ticks:
+                at[name].append(row.at_ns)
+                values[name].append(row.values[name])
+    if not any(at.values()):
         raise Invalid(
-            f"{recording.path} has no reading of {', '.join(names)} for '{twin}' in that time; "
+            f"{recording.path} has no reading of {', '.join(declared)} for '{twin}' in that time; "
             f"it has rows of: {', '.join(sorted(others)) or 'nobody'}"
         )
-    at_ns = np.array(sorted(ticks), np.int64)
-    values = {name: np.array([[ticks[t].get(name, np.nan)] for t in sorted(ticks)]) for name in names}
+    return events_from(graph, {name: (np.array(at[name], np.int64), np.array(values[name])) for name in declared})
+
+
+def events_from(graph: Shape, readings: Mapping[str, tuple[Int64s, Float64s]]) -> tuple[Int64s, Float64s]:
+    """The same of readings by declared name, at_ns [k] and value [k] in the order in which they came: not all empty."""
+    delay_ns = {s.name: round(s.delay_s * 1e9) for s in graph.layout.sensors}
+    moved = {name: at - delay_ns.get(name, 0) for name, (at, _) in readings.items()}
+    at_ns = np.unique(np.concatenate(list(moved.values())))
+    values = {name: np.full((len(at_ns), 1), np.nan) for name in readings}
+    for name, (_, value) in readings.items():
+        values[name][np.searchsorted(at_ns, moved[name]), 0] = value
     events, _ = pack(graph, Carry.fresh(graph, 1), at_ns, values)
     return at_ns, events.events[:, :, 0]
 

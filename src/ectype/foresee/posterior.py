@@ -1,6 +1,7 @@
 """Parameters drawn from what `ectype calibrate --out` wrote: a forecast is no surer than its twin's parameters."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -42,6 +43,32 @@ def posterior_of(
     kicks = np.random.default_rng(0).standard_normal((draws, len(z))) @ np.linalg.cholesky(cov).T
     drawn = np.clip(z + kicks, c.low, c.high)
     return c.constants(z), np.stack([c.constants(row) for row in drawn], 1)
+
+
+def of_twin(
+    behaviour: type[Behaviour],
+    properties: Mapping[str, Any],
+    calibration: Mapping[str, Any] | None,
+    where: str,
+    draws: int = 1000,
+) -> tuple[Float64s, Float64s | None]:
+    """(constants [c], draws [c, draws] or None) of a twin of a space: those of its calibration, else its properties of
+    the same name, else as declared. What the behaviour declares without a prior no calibration finds. where: what to
+    call the calibration. Raises Misconfigured as `posterior_of` does.
+    """
+    declared = behaviour.layout.constants
+    own = np.array([number(properties, p.property, p.value) for p in declared], np.float64)
+    if calibration is None:
+        return own, None
+    constants, drawn = posterior_of(behaviour, calibration, where, draws)
+    free = np.array([p.prior is not None for p in declared], bool)
+    return np.where(free, constants, own), np.where(free[:, None], drawn, own[:, None])
+
+
+def number(properties: Mapping[str, Any], name: str, default: float = math.nan) -> float:
+    """A property that is a number, else the default."""
+    value = properties.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
 
 
 def _document(path: Path, twin: str) -> dict[str, Any]:

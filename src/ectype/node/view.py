@@ -101,6 +101,17 @@ class View:
             tuple(t for t in estimator.following if self._may("read", f"twin:{t}")), estimator.late, tuple(wrong)
         )
 
+    def calibration(self, twin_id: str) -> Mapping[str, object]:
+        """The last calibration of a twin: what it is followed with. NotFound if it has none."""
+        twin = self.twin(twin_id)
+        found = self._node.graph.records("calibration").get(twin.id)
+        if found is None:
+            raise NotFound(
+                f"'{twin_id}' has no calibration; find one with `ectype calibrate … --out FILE`, "
+                "then `ectype behaviour calibrated SPACE FILE`"
+            )
+        return found
+
     def senders(self) -> tuple[SenderStatus, ...]:
         """Everybody who sends to this space: clock, aliveness, what is missing; the last heard first."""
         self._demand("read", "space")

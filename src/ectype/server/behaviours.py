@@ -15,7 +15,7 @@ def routes(gate: Gate) -> list[BaseRoute]:
     """`/api/behaviours` and `/api/calibrations/{id}`."""
     return [
         gate.route("/api/behaviours", get=_behaviours),
-        gate.route("/api/calibrations/{id}", post=_calibrated),
+        gate.route("/api/calibrations/{id}", get=_calibration, post=_calibrated),
     ]
 
 
@@ -24,6 +24,11 @@ async def _behaviours(request: Request, view: View) -> Response:
     told = view.behaviours()
     wrong = [{"where": where, "text": text} for where, text in told.wrong]
     return json_response({"followed": told.followed, "late": told.late, "wrong": wrong})
+
+
+async def _calibration(request: Request, view: View) -> Response:
+    Query(request.query_params)
+    return json_response(view.calibration(request.path_params["id"]))
 
 
 async def _calibrated(request: Request, view: View) -> Response:
