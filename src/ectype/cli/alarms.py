@@ -3,11 +3,10 @@
 import argparse
 import json
 
-from rich.console import Console
-
 from ectype.alarms.reason import document_of
 from ectype.alarms.watch import Alarm, watch
 from ectype.cli.foresee_options import add_record, followed_of, read_duration
+from ectype.cli.paper import paper
 from ectype.clock import to_iso
 from ectype.values.canonical import JSON
 
@@ -30,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
         for alarm in found:
             print(json.dumps(document(args.twin, alarm)))
         return
-    console = Console()
+    console = paper()
     for a in found:
         over = "it lasts" if a.cleared_ns is None else f"over at {to_iso(a.cleared_ns)}"
         by = ", ".join(dict.fromkeys(n.by for n in a.noticed))

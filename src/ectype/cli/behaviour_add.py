@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, final
 
-from rich.console import Console
 from rich.table import Table
 
 from ectype.cli.options import add_json
+from ectype.cli.paper import paper
 from ectype.errors import Invalid, Misconfigured
 from ectype.estimate.behaviour import Behaviour, Sensor
 from ectype.estimate.trace import trace
@@ -149,7 +149,7 @@ class Fit:
                 )
             )
             return
-        console = Console()
+        console = paper()
         console.print(f"[bold]{name}[/] of {self.behaviour.model}: {self.twins} twins")
         table = Table("", "name", "unit", "of the type", "", box=None)
         for row in rows:

@@ -7,7 +7,6 @@ import argparse
 import json
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from ectype.calibrate.calibration import Calibration, calibrate
@@ -17,6 +16,7 @@ from ectype.calibrate.hybrid import hybrid
 from ectype.calibrate.identify import Identified, identify
 from ectype.calibrate.siblings import calibrate_fleet
 from ectype.cli.options import add_json
+from ectype.cli.paper import paper
 from ectype.cli.progress import Bar
 from ectype.cli.record import add_source, record_of, start_ns_of
 from ectype.cli.replay import read_time
@@ -107,7 +107,7 @@ def tell(
 
 def show(found: Calibration, said: Identified, ways: list[tuple[Experiment, ...]], document: dict[str, JSON]) -> None:
     """For people."""
-    console = Console()
+    console = paper()
     console.print(f"[bold]{document['twin']}[/]: {document['from']} to {document['to']}, {found.readings} readings")
     table = Table("parameter", "value", "95 %", "unit", "prior's 95 %", "width left", box=None)
     estimates = {name: e for name, e in found.estimates.items() if not name.startswith(WEIGHT)}

@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from ectype.cli.options import add_json
+from ectype.cli.paper import paper
 from ectype.cli.progress import Bar
 from ectype.cli.record import add_source, record_of, replaced, start_ns_of
 from ectype.cli.replay import read_time
@@ -94,7 +94,7 @@ async def append(path: Path, twin: str, document: Mapping[str, JSON]) -> int:
 
 def show(found: Certificate, document: Mapping[str, JSON]) -> None:
     """For people."""
-    console = Console()
+    console = paper()
     console.print(f"[bold]{document['twin']}[/]: [bold]{found.claim}[/]  ({document['from']} to {document['to']})")
     console.print(found.sentence)
     table = Table("control", "", box=None, title="Was the test awake?", title_justify="left")

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from ectype.cli.options import add_json
+from ectype.cli.paper import paper
 from ectype.cli.progress import Bar
 from ectype.cli.replay import read_columns
 from ectype.clock import to_iso
@@ -84,7 +84,7 @@ def _tell(args: argparse.Namespace, behaviour: FmuBehaviour, at_ns: int, told: F
         sensors = {n: {"nis": nis, "assimilated": used, "readings": came} for n, (nis, used, came) in seen.items()}
         print(json.dumps({"twin": args.twin, "at": to_iso(at_ns), "estimates": estimates, "sensors": sensors}))
         return
-    console = Console()
+    console = paper()
     console.print(f"[bold]{args.twin}[/] after {len(told)} events, at {to_iso(at_ns)}")
     table = Table("", "is", "±", "unit", box=None)
     for (name, (value, std)), unit in zip(last.items(), units, strict=True):

@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from ectype.cli.options import add_json
+from ectype.cli.paper import paper
 from ectype.fmi.imported import describe_fmu
 
 
@@ -24,7 +24,7 @@ def main(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(msgspec.to_builtins(told)))
         return
-    console = Console()
+    console = paper()
     kinds = " and ".join({"cs": "co-simulation", "me": "model exchange"}[kind] for kind in told.kinds)
     console.print(f"[bold]{told.name}[/]  FMI {told.fmi}, {kinds}, made by {told.tool or 'nobody who says so'}")
     console.print(f"runs on: {', '.join(told.platforms) or 'nothing'}")

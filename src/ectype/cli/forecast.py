@@ -4,7 +4,6 @@ import argparse
 import json
 from dataclasses import asdict
 
-from rich.console import Console
 from rich.table import Table
 
 from ectype.cli.foresee_options import (
@@ -17,6 +16,7 @@ from ectype.cli.foresee_options import (
     shown,
     start_of,
 )
+from ectype.cli.paper import paper
 from ectype.cli.progress import Bar
 from ectype.clock import to_iso
 from ectype.errors import Misconfigured
@@ -87,7 +87,7 @@ def show(
     every_s: float,
 ) -> None:
     """For people."""
-    console = Console()
+    console = paper()
     console.print(f"[bold]{twin}[/]: from {to_iso(at_ns)}; quantiles {', '.join(f'{q:g}' for q in levels)}")
     table = Table("at", *names, box=None)
     found = {name: fan.quantiles(name, levels) for name in names}

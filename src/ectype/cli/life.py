@@ -3,10 +3,9 @@
 import argparse
 import json
 
-from rich.console import Console
-
 from ectype.alarms.life import life
 from ectype.cli.foresee_options import add_twin, draw_svg, followed_of, start_of
+from ectype.cli.paper import paper
 from ectype.clock import to_iso
 from ectype.foresee.fan import draw
 from ectype.foresee.goal import Goal
@@ -38,7 +37,7 @@ def main(args: argparse.Namespace) -> None:
         )
         return
     words = [f"beyond {found.horizon_s:g} s" if v is None else f"{v:g} s" for v in quantiles.values()]
-    console = Console()
+    console = paper()
     console.print(f"[bold]{args.twin}[/]: until {end}: {words[1]} (90 %: {words[0]} to {words[2]})")
     if found.beyond:
         console.print(

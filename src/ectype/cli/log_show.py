@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ectype.cli.options import add_json
+from ectype.cli.paper import paper
 from ectype.clock import to_iso
 from ectype.errors import EctypeError
 from ectype.log.entry import JSON_MEDIA, Entry
@@ -45,8 +45,8 @@ def main(args: argparse.Namespace) -> None:
     table.add_column("says", style="dim", overflow="ellipsis", no_wrap=True)
     for row in zip(*(_column(rows, name) for name in ("entry", "at", "kind", "about", "by", "says")), strict=True):
         table.add_row(*row)
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table, highlight=False)
+    console = paper()
+    console.print(table, highlight=False)
 
 
 def _column(rows: list[tuple[int, Entry]], name: str) -> list[str]:

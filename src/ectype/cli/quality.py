@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ectype.cli.node_options import add_credentials, space_of
 from ectype.cli.options import add_json
+from ectype.cli.paper import paper
 from ectype.clock import to_iso
 from ectype.errors import Invalid
 from ectype.log.fold import catch_up
@@ -43,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
         for row in rows:
             print(json.dumps(row))
         return
-    console = Console()
+    console = paper()
     if not rows:
         console.print("No reading is marked as suspect or bad" + (" now." if args.now else "."))
         return
@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
         since = "" if row["since_ms"] is None else _iso(row["since_ms"])
         why = escape("; ".join(last["why"]))
         table.add_row(row["series"], now, since, str(row["bad"]), str(row["suspect"]), _iso(last["t"]), why)
-    (console if console.is_terminal else Console(width=200)).print(table, highlight=False)
+    console.print(table, highlight=False)
 
 
 def _asked(args: argparse.Namespace) -> list[dict[str, Any]]:

@@ -3,10 +3,10 @@
 import argparse
 import json
 
-from rich.console import Console
 from rich.table import Table
 
 from ectype.cli.node_options import add_node, space_of
+from ectype.cli.paper import paper
 from ectype.clock import to_iso
 from ectype.errors import Misconfigured
 
@@ -37,7 +37,7 @@ def main(args: argparse.Namespace) -> None:
         there = [f"{'samples' if every is None else length(every)} from {_iso(low)}" for low, _, every in each["there"]]
         table.add_row(name, length(each["raw_ms"]), tiers or "none", "\n".join(there))
     if not args.json:
-        Console().print(table)
+        paper().print(table)
 
 
 def length(ms: int | None) -> str:

@@ -3,10 +3,10 @@
 import argparse
 import json
 
-from rich.console import Console
 from rich.table import Table
 
 from ectype.cli.foresee_options import add_twin, draw_svg, followed_of, quantiles_json, rows_of, shown, start_of
+from ectype.cli.paper import paper
 from ectype.clock import to_iso
 from ectype.errors import Misconfigured
 from ectype.foresee.goal import Goal
@@ -71,7 +71,7 @@ def read_bounds(text: str) -> tuple[str, tuple[float, float]]:
 
 def show(twin: str, goals: tuple[Goal, ...], found: Steered, names: list[str]) -> None:
     """For people."""
-    console = Console()
+    console = paper()
     wanted = " and ".join(map(str, goals))
     console.print(f"[bold]{twin}[/]: {wanted} with {found.probability:.0%}, at a cost of {found.cost:.4g}")
     table = Table("until", *found.controls, *(f"{n} (5 %, median, 95 %)" for n in names), box=None)

@@ -3,10 +3,10 @@
 import argparse
 import json
 
-from rich.console import Console
 from rich.table import Table
 
 from ectype.cli.foresee_options import add_twin, draw_svg, followed_of, quantiles_json, rows_of, shown, start_of
+from ectype.cli.paper import paper
 from ectype.clock import to_iso
 from ectype.foresee.goal import Goal, met
 from ectype.foresee.scenario import Scenario, scenarios
@@ -75,7 +75,7 @@ def main(args: argparse.Namespace) -> None:
 
 def show(twin: str, at_ns: int, found: tuple[Scenario, ...], names: list[str], chances: dict[str, float]) -> None:
     """For people."""
-    console = Console()
+    console = paper()
     console.print(f"[bold]{twin}[/]: from {to_iso(at_ns)}; 5 %, median, 95 %")
     for s in found:
         table = Table(
