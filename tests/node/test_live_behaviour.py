@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiomqtt
 import numpy as np
+import pytest
 
 from ectype.estimate.following import Following
 from ectype.node.behaviours import in_file
@@ -39,6 +40,7 @@ class Tank(Behaviour, model="dtmi:demo:Tank;1"):
     def outputs(self, t):
         return {"outflow": self.k * sqrt(self.h)}
 """
+MANY = TANK.replace('model="dtmi:demo:Tank;1"', 'model="dtmi:demo:Tank;1", filter="etkf"')
 TYPE = {
     "@context": "dtmi:dtdl:context;3",
     "@id": "dtmi:demo:Tank;1",
@@ -139,9 +141,10 @@ def offline(path: Path, messages: list[Message]) -> dict[tuple[str, int], float]
     return out
 
 
-def test_a_file_of_twenty_lines_makes_estimates_with_their_deviation_over_mqtt(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [TANK, MANY], ids=["ukf", "etkf"])
+def test_a_file_of_twenty_lines_makes_estimates_with_their_deviation_over_mqtt(text: str, tmp_path: Path) -> None:
     async def work() -> None:
-        async with Tanks(tmp_path / "t.space", {"plant.py": TANK}, mqtt=True) as node:
+        async with Tanks(tmp_path / "t.space", {"plant.py": text}, mqtt=True) as node:
             assert node.mqtt is not None
             async with aiomqtt.Client("127.0.0.1", node.mqtt.port) as client:
                 for m in sent(0, 20):
@@ -172,13 +175,14 @@ def test_a_file_of_twenty_lines_makes_estimates_with_their_deviation_over_mqtt(t
     play(work)
 
 
-def test_killed_restarted_and_late_rows_end_where_rows_in_order_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [TANK, MANY], ids=["ukf", "etkf"])
+def test_killed_restarted_and_late_rows_end_where_rows_in_order_do(text: str, tmp_path: Path) -> None:
     path = tmp_path / "t.space"
 
     async def work() -> None:
         every = sent(0, 60)
         held = every[40:44]
-        async with Tanks(path, {"plant.py": TANK}) as node:
+        async with Tanks(path, {"plant.py": text}) as node:
             for m in [*every[:40], *every[44:60]]:
                 await node.ingest.deliver([m])
             await until(node, lambda: len(believed(node)) > 20)

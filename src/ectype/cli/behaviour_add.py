@@ -16,7 +16,7 @@ from ectype.cli.options import add_json
 from ectype.cli.paper import paper
 from ectype.errors import Invalid, Misconfigured
 from ectype.estimate.behaviour import Behaviour, Sensor
-from ectype.estimate.trace import trace
+from ectype.estimate.engine import graph_of
 from ectype.graph.fold import Graph
 from ectype.log.view import open_view
 from ectype.model.interface import Property, Telemetry
@@ -59,7 +59,7 @@ def load(path: Path) -> list[type[Behaviour]]:
     try:
         found = in_file(path)
         for behaviour in found:
-            trace(behaviour)
+            graph_of(behaviour)
     except Exception as error:
         raise Invalid(f"{path}: {sentence(error)}") from error
     if not found:

@@ -11,8 +11,7 @@ from ectype.cli.options import add_json
 from ectype.cli.record import add_source, record_of, replaced, start_ns_of
 from ectype.cli.replay import read_time
 from ectype.errors import Invalid, Misconfigured
-from ectype.estimate.emit_llvm import LlvmKernel
-from ectype.estimate.trace import trace
+from ectype.estimate.engine import compiled, graph_of
 from ectype.fidelity.recorded import load_behaviour
 from ectype.foresee.draw import picture
 from ectype.foresee.fan import Fan, Start
@@ -73,7 +72,7 @@ def followed_of(args: argparse.Namespace) -> Followed:
     """The record of that twin, followed by its filter."""
     if args.calibration is not None and args.set:
         raise Misconfigured("give --calibration or --set, not both")
-    graph = trace(load_behaviour(args.behaviour))
+    graph = graph_of(load_behaviour(args.behaviour))
     record = record_of(args)
     at_ns, events = record.events(graph, args.twin, start_ns_of(args), None)
     if args.calibration is not None:
@@ -83,7 +82,7 @@ def followed_of(args: argparse.Namespace) -> Followed:
         if args.set:
             fixed, drawn = replaced(graph, fixed, args.set), None
     with tempfile.TemporaryDirectory() as cache:
-        return Followed.by(graph, LlvmKernel(graph, Path(cache)), fixed, at_ns, events, drawn)
+        return Followed.by(graph, compiled(graph, Path(cache)), fixed, at_ns, events, drawn)
 
 
 def grid_of(args: argparse.Namespace, followed: Followed) -> tuple[int, float]:

@@ -54,8 +54,8 @@ class Ensemble:
             on = active[k] != 0
             after, told = self._update(ensemble, constants, events[k])
             ensemble = np.where(on, after, ensemble)
-            out[k, :states] = ensemble.mean(1)
-            out[k, states : 2 * states] = ensemble.std(1, ddof=1)
+            out[k, :states] = middle(ensemble)
+            out[k, states : 2 * states] = np.sqrt(_mean_square(ensemble - middle(ensemble)[:, None]))
             out[k, 2 * states :] = np.where(on, told, 0.0)
         return ensemble, out
 
@@ -66,20 +66,20 @@ class Ensemble:
         moved, q = self._world.move(x, held)
         noise = np.stack([self._noise(t, (states, members)) for t in event[0]], -1)
         x = moved + q * np.sqrt(np.maximum(event[1], 0.0)) * noise
-        mean = x.mean(1, keepdims=True)
+        mean = middle(x)[:, None]
         x = mean + self._inflation * (x - mean)
         told = np.zeros((4 * len(sensors), x.shape[2]))
         for s, sensor in enumerate(sensors):
             seen = self._world.look(x, held)[s]
-            y, mean = seen[0], x.mean(1)
-            off, dy = x - mean[:, None], y - y.mean(0)
+            mean, (y, std, usable) = middle(x), middle(seen)
+            off, dy = x - mean[:, None], seen[0] - y
             here = event[2 + inputs + len(sensors) + s] > 0
-            rest = seen[1].mean(0) ** 2
-            var = (dy * dy).sum(0) / (members - 1) + rest
-            v = np.where(here, event[2 + inputs + s] - y.mean(0), 0.0)
+            rest = std**2
+            var = _mean_square(dy[None])[0] + rest
+            v = np.where(here, event[2 + inputs + s] - y, 0.0)
             nis = v * v / var
-            used = here & (seen[2].mean(0) > 0.5) & (nis <= sensor.gate**2)
-            gain = np.where(used, (off * dy).sum(1) / (members - 1) / var, 0.0)
+            used = here & (usable > 0.5) & (nis <= sensor.gate**2)
+            gain = np.where(used, middle(off * dy) * (members / (members - 1)) / var, 0.0)
             shrink = 1.0 / (1.0 + np.sqrt(rest / var))
             x = mean[:, None] + (gain * v)[:, None] + off - gain[:, None] * (shrink * dy)
             told[4 * s : 4 * s + 4] = v, var, nis, used
@@ -88,3 +88,13 @@ class Ensemble:
     def _noise(self, t: float, shape: tuple[int, int]) -> Float64s:
         key = np.array([self._seed, np.float64(t).view(np.uint64) | np.uint64(1)], np.uint64)
         return np.random.Generator(np.random.Philox(key=key)).standard_normal(shape)
+
+
+def middle(x: Float64s) -> Float64s:
+    """[a, n]: the mean over members of x [a, members, n]; of a twin the same whatever other twins are beside it."""
+    return np.ascontiguousarray(x.swapaxes(1, 2)).mean(-1)
+
+
+def _mean_square(off: Float64s) -> Float64s:
+    """[a, n]: the variance over members of deviations [a, members, n] from their mean."""
+    return middle(off * off) * (off.shape[1] / (off.shape[1] - 1))

@@ -22,15 +22,14 @@ import numpy as np
 
 from ectype.errors import Invalid
 from ectype.estimate.behaviour import Behaviour, Sensor
+from ectype.estimate.engine import graph_of, live
 from ectype.estimate.events import NEVER, Carry, pack
-from ectype.estimate.swap import SwappingKernel
-from ectype.estimate.trace import trace
 from ectype.estimate.window import Merged, Window, merge
 from ectype.ids import split_series
 from ectype.values.block import Block, Float64s, Int64s
 
 _VERSION = 1
-_DEPTH, _SHALLOW, _EVENTS = 128, 16, 500_000
+_DEPTH, _SHALLOW, _EVENTS, _LIGHT = 128, 16, 500_000, 152
 
 
 class Companion(Protocol):
@@ -93,8 +92,8 @@ class Following:
         cache_dir: Path | None = None,
         depth: int | None = None,
     ) -> None:
-        self.graph = graph = trace(behaviour)
-        self.kernel = SwappingKernel(graph, cache_dir)
+        self.graph = graph = graph_of(behaviour)
+        self.kernel = live(graph, cache_dir)
         self.twins: tuple[str, ...] = tuple(twins)
         self.constants = constants
         self._companions = tuple(companions)
@@ -106,7 +105,8 @@ class Following:
         # Of what rides along only two states are kept, before the window and now: 128 of each would be most of all.
         self._base = np.concatenate([np.empty((0, n)), *(c.initial(n) for c in self._companions)])
         self._riding = self._base.copy()
-        depth = max(_SHALLOW, min(_DEPTH, _EVENTS // max(n, 1))) if depth is None else depth
+        heavy = max(1, graph.belief_size // _LIGHT)  # an ensemble is as large as many a filter's belief
+        depth = max(_SHALLOW, min(_DEPTH, _EVENTS // max(n * heavy, 1))) if depth is None else depth
         about = [_VERSION, graph.digest, self.twins, constants.tolist(), belief.tolist(), depth]
         about += [[c.name, c.size] for c in self._companions]
         about += [[s.name, s.delay_s, s.property] for s in graph.layout.sensors]

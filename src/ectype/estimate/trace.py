@@ -15,7 +15,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 import casadi as ca
 import numpy as np
@@ -30,7 +30,6 @@ from ectype.values.block import Float64s
 SX = Any
 
 
-@final
 @dataclass(frozen=True, eq=False)
 class Graph:
     """The update of one twin as straight-line scalar code, and what its inputs and outputs mean.
@@ -123,7 +122,8 @@ def trace(behaviour: type[Behaviour]) -> Graph:
     symbols = [*x0, *(before[ij] for ij in tri), *m.constants, m.t, m.dt, *m.inputs, *readings, *present]
     clamp = clamp_of(layout)
     if behaviour.filter == "etkf":
-        raise Invalid(f"{behaviour.__name__} chose filter='etkf': run it with ensemble.Ensemble, not with a graph")
+        text = "is an ensemble, which has no graph of scalars; leave filter= out for what needs one"
+        raise Invalid(f"{behaviour.__name__} chose filter='etkf': it {text}")
     if n > _MOST:
         raise Invalid(f"{behaviour.__name__} has {n} states and tracked parameters; above {_MOST} write filter='etkf'")
     exact = behaviour.filter == "ekf"

@@ -170,7 +170,7 @@ def sample(graph: Graph, beliefs: Float64s, rng: np.random.Generator) -> Float64
     n, columns = graph.size, beliefs.shape[1]
     cov = np.zeros((columns, n, n))
     low = np.tril_indices(n)
-    cov[:, low[0], low[1]] = cov[:, low[1], low[0]] = beliefs[n:].T
+    cov[:, low[0], low[1]] = cov[:, low[1], low[0]] = beliefs[n : n + len(low[0])].T
     values, vectors = np.linalg.eigh(cov)
     kicks = np.sqrt(np.maximum(values, 0.0)) * rng.standard_normal((columns, n))
     return beliefs[:n] + np.einsum("cij,cj->ic", vectors, kicks)

@@ -9,8 +9,8 @@ from typing import final
 from ectype.alarms.live import LiveAlarms, Told
 from ectype.clock import to_iso
 from ectype.estimate.behaviour import Behaviour
+from ectype.estimate.engine import graph_of
 from ectype.estimate.following import Following, Step
-from ectype.estimate.trace import trace
 from ectype.node.pipe import Draft
 from ectype.values.arrow import MEDIA_TYPE, to_arrow
 from ectype.values.canonical import JSON, canonical
@@ -25,7 +25,7 @@ class Alarming:
     name = "alarms"
 
     def __init__(self, behaviour: type[Behaviour], twins: Sequence[str], cache_dir: Path) -> None:
-        self._alarms = LiveAlarms(trace(behaviour), cache_dir=cache_dir)
+        self._alarms = LiveAlarms(graph_of(behaviour), cache_dir=cache_dir)
         self.companions = self._alarms.companions
 
     def tell(self, following: Following, step: Step) -> list[Draft]:
