@@ -20,7 +20,7 @@ SUBJECT = "block:fidelity"
 
 @final
 class Alarming:
-    """See `estimator_live.Watcher`."""
+    """See `estimator_watchers.Watcher`."""
 
     name = "alarms"
 
