@@ -21,10 +21,11 @@ from ectype.errors import EctypeError, Invalid
 from ectype.estimate.following import Following
 from ectype.estimate.models.wind_turbine import WindTurbine
 from ectype.foresee.posterior import posterior_of
-from ectype.node.behaviours import Found, Wrong, find, misfits, sentence
+from ectype.node.behaviours import Found, Wrong, files_begin, find, misfits, sentence
 from ectype.node.estimator_told import Forecasts, estimates
 from ectype.node.estimator_watchers import Watchers
 from ectype.node.pipe import Begin, Draft, Trouble, TwinRecord
+from ectype.node.signs_of_life import Beating
 from ectype.values.arrow import MEDIA_TYPE, to_arrow
 from ectype.values.block import Block, Float64s
 
@@ -132,8 +133,9 @@ class Live:
     """All of people's behaviours that follow a twin of this space."""
 
     def __init__(self, begin: Begin, snapshots: Mapping[str, bytes]) -> None:
-        self._running = None if begin.running is None else Path(begin.running).open("w")  # noqa: SIM115
         folder = None if begin.behaviours is None else Path(begin.behaviours)
+        code = [] if folder is None else files_begin(folder)
+        self._signs = None if begin.running is None else Beating(Path(begin.running), code, begin.beat_s)
         found, wrong = ([], []) if folder is None else find(folder, begin.skip, self._mark)
         by_model = {f.behaviour.model: f for f in found}
         theirs: dict[str, list[TwinRecord]] = {}
@@ -197,11 +199,9 @@ class Live:
         return drafts, late
 
     def _mark(self, where: str) -> None:
-        """Whose code runs next, should the process die of it."""
-        if self._running is not None:
-            self._running.seek(0)
-            self._running.write(f"{where[:200]:<200}")
-            self._running.flush()
+        """Whose code runs next, should the process die of it or hang in it."""
+        if self._signs is not None:
+            self._signs.mark(where)
 
     def troubles(self) -> list[Trouble]:
         """What went wrong since this was asked last."""

@@ -31,7 +31,7 @@ from ectype.log.frame import Frame
 from ectype.log.log import Log
 from ectype.log.space import Space, open_space
 from ectype.node.controls import Controls
-from ectype.node.estimator import Estimator
+from ectype.node.estimator import PATIENCE_S, Estimator
 from ectype.node.exposure import Exposure
 from ectype.node.feed import FeedMaker
 from ectype.node.fleet import FleetWatch
@@ -59,11 +59,14 @@ _logger = logging.getLogger("ectype.node")
 @final
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a node runs. mqtt_port: None for no endpoint, 0 for any free port; estimate: follow with models."""
+    """How a node runs. mqtt_port: None for no endpoint, 0 for any free port; estimate: follow with models; patience_s:
+    see `Estimator`.
+    """
 
     exposure: Exposure = field(default_factory=Exposure)
     mqtt_port: int | None = None
     estimate: bool = True
+    patience_s: float = PATIENCE_S
 
 
 @final
@@ -224,7 +227,8 @@ class Node:
     def _estimate(self) -> None:
         author = Signer.load_or_create(self.space.path / "keys" / "estimator.pem")
         behaviours = self.space.path / "behaviours"
-        self.estimator = Estimator(self.log, author, self.space.folder("estimate"), behaviours, self._clock)
+        folder, patience_s = self.space.folder("estimate"), self.settings.patience_s
+        self.estimator = Estimator(self.log, author, folder, behaviours, self._clock, patience_s=patience_s)
         self._spawn(self.estimator.run(self._fleet), "estimator")
 
     async def _deliver(self, messages: Sequence[Message]) -> None:
