@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ectype.alarms.settings import AlarmSettings, Rule, Sensitivity
 from ectype.node import estimator_live, estimator_watchers
+from ectype.node.behaviours import in_file
 from ectype.node.estimator_alarms import Alarming
 from ectype.node.estimator_live import Live
-from ectype.node.pipe import Begin, Draft, TwinRecord
+from ectype.node.pipe import Begin, Draft, Kind, TwinRecord
 from ectype.values.block import Block
 from tests.node.conftest import T0_NS
 from tests.node.test_live_behaviour import TANK
@@ -30,6 +32,9 @@ class Counting:
         if self.raises == "initial":
             raise RuntimeError("no beginning")
         return np.zeros((2 if self.raises == "shape" else 1, twins))
+
+    def renewed(self, state: np.ndarray) -> np.ndarray:
+        return state
 
     def fold(self, state, at_ns, events, out, active) -> np.ndarray:
         if self.raises == "fold":
@@ -75,10 +80,15 @@ SENT = (("level", 5.0), ("pumpVoltage", 3.0))
 
 
 def begun(path: Path, snapshots: dict[str, bytes], position: int = 0) -> Live:
+    twin = TwinRecord("a", MODEL, {}, [])
+    return Live(Begin([twin], None, str(path), position, str(written(path))), snapshots)
+
+
+def written(path: Path) -> Path:
+    """The folder with one behaviour."""
     (path / "behaviours").mkdir(exist_ok=True)
     (path / "behaviours" / "plant.py").write_text(TANK)
-    twin = TwinRecord("a", MODEL, {}, [])
-    return Live(Begin([twin], None, str(path), position, str(path / "behaviours")), snapshots)
+    return path / "behaviours"
 
 
 def without_notes(drafts: list[Draft]) -> list[Draft]:
@@ -138,3 +148,19 @@ def test_what_it_counts_is_what_rode_along(tmp_path: Path, monkeypatch: pytest.M
     live = begun(tmp_path, live.snapshots(), 1)
     found, _ = live.advance(rows(20, 30), 2)
     assert [d.body for d in found if d.kind == "note"] == [b"30"]
+
+
+def test_alarms_are_as_sensitive_as_the_space_says_of_the_twin_or_of_its_type(tmp_path: Path) -> None:
+    wide = Sensitivity(1e9, ("nis",))
+    for rule in (Rule(wide, "a"), Rule(wide, type="dtmi:demo:Vessel;1")):
+        twin = TwinRecord("a", MODEL, {}, [])
+        kinds = {MODEL: Kind([MODEL, "dtmi:demo:Vessel;1"], {})}
+        alarms = AlarmSettings(rules=(Rule(Sensitivity(1.0), "b"), rule))
+        begin = Begin([twin], None, str(tmp_path), kinds=kinds, alarms=alarms)
+        (tank,) = in_file(written(tmp_path) / "plant.py")
+        detectors, drift = Alarming(tank, ["a"], begin).companions
+        plain, _ = Alarming(tank, ["a"], Begin([twin], None, str(tmp_path), kinds=kinds)).companions
+        month_s, sensors = 30 * 86400.0, 2
+        assert {1e9 * sensors, 0.0} <= set(detectors.initial(1)[:, 0])
+        assert month_s * (sensors + 1) in plain.initial(1)
+        assert 1e9 in drift.initial(1)

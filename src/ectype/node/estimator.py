@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, final
 
+from ectype.alarms.settings import EVERYWHERE, AlarmSettings
 from ectype.clock import Clock
 from ectype.errors import Conflict, EctypeError, Unavailable
 from ectype.log.entry import Entry, seal
@@ -52,8 +53,10 @@ class Estimator:
         behaviours: Path,
         clock: Clock,
         *,
+        alarms: AlarmSettings = EVERYWHERE,
         patience_s: float = PATIENCE_S,
     ) -> None:
+        self._alarms = alarms
         self._log = log
         self._signer = signer
         self._folder = folder
@@ -131,6 +134,7 @@ class Estimator:
             str(self._running),
             dict(self._left_out.why),
             every_s(self._patience_s),
+            self._alarms,
         )
         ready = await self._patiently(_ask(reader, writer, begin, Ready), 0)
         self.following = tuple(ready.twins)

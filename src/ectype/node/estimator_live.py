@@ -59,7 +59,7 @@ class Followed:
         saved = None if snapshot is None else msgspec.msgpack.decode(snapshot, type=_Saved)
         if saved is not None and saved.dropped and saved.version != __version__:
             saved, self.fresh = None, True  # another version may have repaired them, and they need the log
-        self.watchers = Watchers(behaviour, ids, Path(begin.cache), saved.dropped if saved else {})
+        self.watchers = Watchers(behaviour, ids, begin, saved.dropped if saved else {})
 
         def follow(state: bytes | None) -> Following:
             cache = Path(begin.cache)
@@ -80,7 +80,7 @@ class Followed:
                 self.watchers.restore(saved.watchers)
                 self.forecasts.issued = saved.forecasts
         except Invalid:  # of another fleet, or of an older version: go through the log again
-            self.watchers = Watchers(behaviour, ids, Path(begin.cache), {})
+            self.watchers = Watchers(behaviour, ids, begin, {})
             self.following, self.fresh = follow(None), True
         self._lost: set[str] = set()
         self._skip_to = 0 if self.fresh else begin.position

@@ -9,7 +9,6 @@ what it missed could only be made good by going through the log again, at every 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol, TypeVar, final
 
 import numpy as np
@@ -19,7 +18,7 @@ from ectype.estimate.behaviour import Behaviour
 from ectype.estimate.following import Companion, Following, Step
 from ectype.node.behaviours import sentence
 from ectype.node.estimator_alarms import Alarming
-from ectype.node.pipe import Draft
+from ectype.node.pipe import Begin, Draft
 from ectype.values.block import Float64s, Int64s
 
 T = TypeVar("T")
@@ -50,9 +49,9 @@ class Watcher(Protocol):
         ...
 
 
-Make = Callable[[type[Behaviour], Sequence[str], Path], Watcher]
+Make = Callable[[type[Behaviour], Sequence[str], Begin], Watcher]
 WATCHERS: list[Make] = [Alarming]
-"""Makes a watcher for a behaviour, the ids of its twins, and where compiled code is kept."""
+"""Makes a watcher for a behaviour, the ids of its twins, and what the process began with."""
 
 
 @final
@@ -60,14 +59,14 @@ class Watchers:
     """Those of one behaviour. dropped: why, by name, of those that an earlier process has left out."""
 
     def __init__(
-        self, behaviour: type[Behaviour], twins: Sequence[str], cache_dir: Path, dropped: Mapping[str, str]
+        self, behaviour: type[Behaviour], twins: Sequence[str], begin: Begin, dropped: Mapping[str, str]
     ) -> None:
         self.dropped: dict[str, str] = {}
         self._wrong: list[str] = []
         self._guarded: list[_Guarded] = []
         for make in WATCHERS:
             try:
-                self._guarded.append(_Guarded(make(behaviour, twins, cache_dir)))
+                self._guarded.append(_Guarded(make(behaviour, twins, begin)))
             except Exception as error:  # noqa: BLE001  a fault in what only watches must not cost the estimates
                 self._leave_out(str(getattr(make, "name", None) or getattr(make, "__name__", make)), sentence(error))
         for guarded in self._guarded:
@@ -156,6 +155,11 @@ class _Riding:
         """[size, twins]: the state before the first event."""
         state = self._of.call(lambda _: _shaped(self._companion.initial(twins), (self.size, twins)))
         return np.zeros((self.size, twins)) if state is None else state
+
+    def renewed(self, state: Float64s) -> Float64s:
+        """A saved state, as all goes on from it."""
+        renewed = self._of.call(lambda _: _shaped(self._companion.renewed(state), state.shape))
+        return state if renewed is None else renewed
 
     def fold(self, state: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
         """The states after each event."""

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, final
 
+from ectype.alarms.settings import read_alarms
 from ectype.clock import Clock, system_clock
 from ectype.collab.documents import Documents
 from ectype.collab.room import Room
@@ -94,6 +95,7 @@ class Node:
         self.writer = Writer(log, self.graph, self.follower, space.signer, clock)
         self._checks = checks = read_checks(space.path, self._model_of, self._comment_of)
         self._bindings = read_bindings(space.path)
+        self._alarms = read_alarms(space.path)
         self.ingest = Ingest(log, space.signer, known, clock, bindings=self._bindings, checks=checks)
         self.pushes = Pushes(log, space.signer, known, clock, checks)
         self.follower.tables_come = self.pushes.full_speed
@@ -228,7 +230,9 @@ class Node:
         author = Signer.load_or_create(self.space.path / "keys" / "estimator.pem")
         behaviours = self.space.path / "behaviours"
         folder, patience_s = self.space.folder("estimate"), self.settings.patience_s
-        self.estimator = Estimator(self.log, author, folder, behaviours, self._clock, patience_s=patience_s)
+        self.estimator = Estimator(
+            self.log, author, folder, behaviours, self._clock, alarms=self._alarms, patience_s=patience_s
+        )
         self._spawn(self.estimator.run(self._fleet), "estimator")
 
     async def _deliver(self, messages: Sequence[Message]) -> None:

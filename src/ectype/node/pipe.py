@@ -6,6 +6,8 @@ from typing import final
 
 import msgspec
 
+from ectype.alarms.settings import AlarmSettings
+
 _LENGTH = struct.Struct("<I")
 
 
@@ -45,6 +47,7 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
     running: str | None = None
     skip: dict[str, str] = {}
     beat_s: float = 1.0
+    alarms: AlarmSettings = AlarmSettings()
 
 
 @final
