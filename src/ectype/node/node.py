@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, final
 
@@ -31,6 +32,7 @@ from ectype.ingest.quality import read_checks
 from ectype.log.frame import Frame
 from ectype.log.log import Log
 from ectype.log.space import Space, open_space
+from ectype.node.alarm_topics import AlarmTopics
 from ectype.node.controls import Controls
 from ectype.node.estimator import PATIENCE_S, Estimator
 from ectype.node.exposure import Exposure
@@ -223,8 +225,9 @@ class Node:
         controls = Controls(self.graph, self.mqtt)
         controls.tell_all()
         live = LiveTopics(self.history, self.mqtt, controls.told)
-        self.mqtt.clients.known = live.known
-        self.follower.watchers += [controls.watch, live.watch]
+        alarms = AlarmTopics(self.graph, self.mqtt, self._alarms.topic)
+        self.mqtt.clients.known = lambda pattern: chain(live.known(pattern), alarms.known(pattern))
+        self.follower.watchers += [controls.watch, live.watch, alarms.watch]
 
     def _estimate(self) -> None:
         author = Signer.load_or_create(self.space.path / "keys" / "estimator.pem")
