@@ -21,6 +21,7 @@ from scipy.stats import norm
 from ectype.alarms.detectors import Detectors
 from ectype.alarms.explain import explain
 from ectype.alarms.live import LiveAlarms
+from ectype.alarms.settings import Sensitivity
 from ectype.estimate.behaviour import Behaviour, Input, Parameter, Sensor, State
 from ectype.estimate.emit_llvm import LlvmKernel
 from ectype.estimate.following import Following
@@ -146,8 +147,8 @@ def cost(graph: Graph, kernel: Kernel, cache: Path, twins: int, ticks: int) -> d
 
 def followed(events: np.ndarray, twins: int, ticks: int, cache: Path) -> float:
     """Microseconds a twin and tick of all that a live node does for it before it tells: rows in, states out."""
-    alarms = LiveAlarms(trace(Plant), cache_dir=cache)
     constants, names = np.full((1, twins), 0.1), [f"t{i}" for i in range(twins)]
+    alarms = LiveAlarms(trace(Plant), dict.fromkeys(names, Sensitivity()), cache_dir=cache)
     following = Following(Plant, names, constants, companions=alarms.companions, cache_dir=cache)
     following.kernel.wait()
     series = tuple(f"{t}.{what}" for what in ("pump", "level", "gauge", "outflow") for t in names)

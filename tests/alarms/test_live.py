@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ectype.alarms.live import LiveAlarms
+from ectype.alarms.settings import DETECTORS, Sensitivity
 from ectype.alarms.watch import watch
 from ectype.errors import Invalid
 from ectype.estimate.following import Following
@@ -27,10 +28,10 @@ def rows_of(events, first, stop, twin="it", names=NAMES):
 class Live:
     """A fleet that is followed, and all that was told of it."""
 
-    def __init__(self, behaviour=Plant, twins=("it",), saved=None):
+    def __init__(self, behaviour=Plant, twins=("it",), saved=None, **sensitivity):
         self.behaviour, self.twins = behaviour, twins
         graph, _ = kernel_of(behaviour)
-        self.alarms = LiveAlarms(graph, false_every_s=FALSE_EVERY_S)
+        self.alarms = LiveAlarms(graph, {t: sensitivity.get(t, Sensitivity(FALSE_EVERY_S)) for t in twins})
         constants = np.array([[p.value] * len(twins) for p in behaviour.layout.constants]).reshape(-1, len(twins))
         self.following = Following(
             behaviour, twins, constants, companions=self.alarms.companions, snapshot=saved[0] if saved else None
@@ -206,3 +207,41 @@ def test_a_storm_is_told_at_once_and_explained_by_and_by():
 def test_what_was_saved_of_something_else_is_refused():
     with pytest.raises(Invalid, match="which alarms"):
         Live().alarms.restore(b"\xc1")
+
+
+def test_twins_are_as_sensitive_as_each_is_set_and_one_without_detectors_says_nothing():
+    twins = ("at_once", "later", "never")
+    each = {"at_once": Sensitivity(1e3), "later": Sensitivity(1e12), "never": Sensitivity(1e3, DETECTORS)}
+    live, events = Live(twins=twins, **each), leaking()
+    for i in range(0, len(events), 20):
+        blocks = [rows_of(events, i, i + 20, twin) for twin in twins]
+        live.advance(Block.concat(blocks))
+    raised = {t.twin: t.raised_ns for t in live.told if (t.change, t.name) == ("raised", "deviation")}
+    assert set(raised) == {"at_once", "later"}
+    assert raised["at_once"] < raised["later"]
+    assert {t.twin for t in live.told} == {"at_once", "later"}
+
+
+@pytest.mark.parametrize("off", [("cusum", "nis"), ("fidelity",)])
+def test_a_detector_that_is_switched_off_ends_its_alarm_with_the_next_reading_and_nothing_is_folded_again(off):
+    live, events = Live(), leaking(600)
+    in_blocks(live, events[:400], 50)
+    name = "fidelity" if off == ("fidelity",) else "deviation"
+    assert [t.change for t in live.told if t.name == name][-1] in ("raised", "updated")
+    quiet = Live(saved=live.saved(), it=Sensitivity(FALSE_EVERY_S, off))
+    assert [(t.change, t.name) for t in quiet.advance(rows_of(events, 400, 401))] == [("cleared", name)]
+    told = in_blocks(quiet, events, 50, first=401)
+    assert not [t for t in told if t.name == name and t.change != "cleared"]
+    again = Live(saved=quiet.saved())
+    told = in_blocks(again, events, 50, first=600)
+    told += again.advance(rows_of(leaking(601), 600, 601))
+    assert "raised" in [t.change for t in told if t.name == name]
+
+
+def test_another_rate_holds_from_the_next_reading_on():
+    events = leaking(340)
+    strict = Live(it=Sensitivity(1e300))
+    in_blocks(strict, events[:330], 50)
+    ready = Live(saved=strict.saved(), it=Sensitivity(1e3))
+    assert "deviation" not in [t.name for t in strict.told]
+    assert ("raised", "deviation") in [(t.change, t.name) for t in ready.advance(rows_of(events, 330, 331))]

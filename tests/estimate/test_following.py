@@ -216,6 +216,9 @@ class Sums:
     def initial(self, twins):
         return np.zeros((2, twins))
 
+    def renewed(self, state):
+        return state
+
     def fold(self, state, at_ns, events, out, active):
         states = []
         for k in range(len(active)):

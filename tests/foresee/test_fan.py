@@ -105,3 +105,19 @@ def test_the_state_drawn_goes_with_the_parameters_drawn():
         again = Followed.by(f.graph, PlainKernel(f.graph), np.array([outlet]), f.at_ns, f.events)
         np.testing.assert_allclose(each[:, column], again.beliefs[-1], rtol=1e-6)
     assert each[0, 0] > each[0, 1] > each[0, 2]
+
+
+def test_a_record_that_begins_later_goes_on_from_what_was_believed_before():
+    inputs = np.column_stack([np.full(250, 3.0), np.ones(250)])
+    drawn = np.array([[0.08, 0.1, 0.12]])
+    f = followed(Tank, inputs, posterior=drawn)
+
+    def last(count: int, before: np.ndarray | None) -> np.ndarray:
+        part = f.at_ns[-count:], f.events[-count:], f.beliefs[-count:], f.constants, drawn
+        return Followed(f.graph, f.kernel, *part, before=before).believed(count - 1, drawn)
+
+    whole = f.believed(249, drawn)
+    np.testing.assert_array_equal(last(200, f.beliefs[49]), whole)
+    off = np.abs(last(3, f.beliefs[246]) - whole)[0], np.abs(last(3, None) - whole)[0]
+    assert off[0].sum() < 0.6 * off[1].sum()
+    assert off[0][1] == 0, "with the parameters that the record was followed with"

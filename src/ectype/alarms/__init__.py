@@ -7,6 +7,7 @@
     isolate.py    which sensor is wrong: the filter without each of them
     watch.py      all of it over a record, at a false alarm rate that is asked for
     life.py       remaining useful life: when a state passes its threshold
+    settings.py   how readily, for which twins, and where alarms are told
 
-Heavy (CasADi): import it in a process of its own.
+Heavy (CasADi), but for the settings: import it in a process of its own.
 """

@@ -1,5 +1,6 @@
 """What is noticed of each twin, event by event: a fold of bounded memory that rides along with the filter.
 
+    may, share  what may notice anything, and the time between false alarms of each (settings.py): set, not folded
     gaps        how far apart readings come: the mean of dt over the last 200 or so, where a silence counts as four;
                 thresholds follow from it
     cusum       up and down of each sensor (cusum.py)
@@ -8,12 +9,14 @@
     episode     an alarm lasts while any of them does; it began when the first of them did
 
 The false alarm rate is asked for the twin as a whole (a mean time between false alarms of a right twin) and shared
-equally among the detectors, but for drift, which has none. The state is one vector of numbers a twin, so that late rows
-take it back with the belief, and a snapshot keeps it. Instants in it are whole microseconds, which a float64 holds.
+equally among the detectors that are on, but for drift, which has none. The state is one vector of numbers a twin, so
+that late rows take it back with the belief, and a snapshot keeps it. Instants in it are whole microseconds, which a
+float64 holds.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -22,6 +25,7 @@ import casadi as ca
 import numpy as np
 
 from ectype.alarms.cusum import MOST, K, thresholds
+from ectype.alarms.settings import CUSUM, DRIFT, FALSE_EVERY_S, NIS, Sensitivity
 from ectype.alarms.windows import log_tail
 from ectype.errors import Invalid
 from ectype.estimate.program import Fields, Ride
@@ -29,7 +33,7 @@ from ectype.estimate.trace import Graph
 from ectype.fidelity.watch import surprises
 from ectype.values.block import Float64s, Int64s
 
-FALSE_EVERY_S = 30 * 86400.0
+_KINDS = (CUSUM, NIS, DRIFT)
 _MEMORY, _SILENCE = 200.0, 4.0
 _FAR = 3.29  # 0.1 %, two-sided
 _US = 1000
@@ -59,9 +63,9 @@ class Episode:
 
 @final
 class Detectors:
-    """See `estimate.following.Companion`. false_every_s: the mean time between false alarms of a twin; window: how many
-    events are in a window of NIS; settle: events that are not judged at first; cache_dir: see `SwappingKernel`. Raises
-    Invalid for no rate or window.
+    """See `estimate.following.Companion`. false_every_s: the mean time between false alarms of a twin, where
+    `sensitivity` does not say it of each; window: how many events are in a window of NIS; settle: events that are not
+    judged at first; cache_dir: see `SwappingKernel`. Raises Invalid for no rate or window.
     """
 
     name = "alarms"
@@ -71,6 +75,7 @@ class Detectors:
         graph: Graph,
         *,
         false_every_s: float = FALSE_EVERY_S,
+        sensitivity: Sequence[Sensitivity] = (),
         window: int = 50,
         settle: int = 50,
         cache_dir: Path | None = None,
@@ -79,14 +84,16 @@ class Detectors:
             raise Invalid("false alarms come every so many seconds, above zero; a window has one event or more")
         layout = graph.layout
         self._graph, self._window, self._settle = graph, float(window), float(settle)
-        self._share_s = false_every_s * (len(layout.sensors) + 1)
+        self._default, self._each = Sensitivity(false_every_s), tuple(sensitivity)
         self._sensors = s = len(layout.sensors)
         self._rows = [i for i, p in enumerate(layout.tracked, start=len(layout.states)) if p.prior is not None]
         self._priors = [(p.prior.centre(), p.prior.spread()) for p in layout.tracked if p.prior is not None]
         self._abouts = [("cusum", d.name) for d in layout.sensors] * 2 + [("nis", "all")]
         self._abouts += [("drift", layout.tracked[i - len(layout.states)].name) for i in self._rows]
         d, n = len(self._rows), len(self._abouts)
-        self._state = Fields(last=s + 1, gap=s + 1, seen=s + 1, sum=2 * s, since=n, on=n, near=d, filled=4, episode=4)
+        self._state = Fields(
+            may=3, share=1, last=s + 1, gap=s + 1, seen=s + 1, sum=2 * s, since=n, on=n, near=d, filled=4, episode=4
+        )
         self._event = Fields(t=1, spoke=s, e=s, mean=d, std=d)
         self.size = self._state.size
         self.ride = Ride("alarms", self._state, self._event, self._step, cache_dir)
@@ -95,6 +102,16 @@ class Detectors:
         """[size, twins]."""
         state = np.zeros((self.size, twins))
         state[self._state.at["near"]] = 1.0
+        return self.renewed(state)
+
+    def renewed(self, state: Float64s) -> Float64s:
+        """See `estimate.following.Companion`."""
+        each = self._each or [self._default] * state.shape[1]
+        may = np.array([[name not in one.off for name in _KINDS] for one in each], np.float64).T.reshape(3, len(each))
+        every_s = np.array([one.false_every_s for one in each])
+        state = state.copy()
+        state[self._state.at["may"]] = may
+        state[self._state.at["share"]] = every_s * np.maximum(self._sensors * may[0] + may[1], 1)
         return state
 
     def fold(self, state: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
@@ -109,7 +126,7 @@ class Detectors:
     # ---- one event, traced once
 
     def _step(self, state: dict[str, list[SX]], event: dict[str, list[SX]]) -> None:
-        (t,), s = event["t"], self._sensors
+        (t,), s, may = event["t"], self._sensors, state["may"][_KINDS.index(CUSUM)]
         spoke = [*event["spoke"], ca.SX(1.0)]
         arl = [self._count_gap(state, i, t, on) for i, on in enumerate(spoke)]
         judged = state["seen"][s] > self._settle
@@ -124,6 +141,7 @@ class Detectors:
                 on = total > ca.if_else(state["on"][row], 0.5 * h, h)
                 for part, new in (("since", since), ("sum", total), ("on", on)):
                     state[part][row] = ca.if_else(told, new, state[part][row])
+                state["on"][row] = ca.logic_and(may, state["on"][row])
         self._fill(state, event, t, judged, arl[s])
         for i, (centre, spread) in enumerate(self._priors):
             row = 2 * s + 1 + i
@@ -132,7 +150,8 @@ class Detectors:
             left = ca.logic_and(state["near"][i], ca.logic_not(near))
             state["since"][row] = ca.if_else(left, t, state["since"][row])
             state["near"][i] = near
-            state["on"][row] = ca.logic_and(off - 1.96 * event["std"][i] > _FAR * spread, judged)
+            far = ca.logic_and(off - 1.96 * event["std"][i] > _FAR * spread, judged)
+            state["on"][row] = ca.logic_and(state["may"][_KINDS.index(DRIFT)], far)
         self._judge(state, t)
 
     def _count_gap(self, state: dict[str, list[SX]], i: int, t: SX, spoke: SX) -> SX:
@@ -144,7 +163,7 @@ class Detectors:
         state["gap"][i] = gap = ca.if_else(ca.logic_and(spoke, seen > 1), moved, gap)
         state["last"][i] = ca.if_else(spoke, t, state["last"][i])
         state["seen"][i] = seen
-        return self._share_s / ca.fmax(gap, 1e-6)
+        return state["share"][0] / ca.fmax(gap, 1e-6)
 
     def _fill(self, state: dict[str, list[SX]], event: dict[str, list[SX]], t: SX, judged: SX, arl: SX) -> None:
         row = 2 * self._sensors
@@ -158,7 +177,7 @@ class Detectors:
         loud = ca.logic_and(readings > 0, log_tail(ca.fmax(readings, 1), total) < ca.log(share))
         starts = ca.logic_and(full, ca.logic_and(loud, ca.logic_not(state["on"][row])))
         state["since"][row] = ca.if_else(starts, began, state["since"][row])
-        state["on"][row] = ca.if_else(full, loud, state["on"][row])
+        state["on"][row] = ca.logic_and(state["may"][_KINDS.index(NIS)], ca.if_else(full, loud, state["on"][row]))
         state["filled"] = [*(ca.if_else(full, 0, v) for v in (total, readings, events)), began]
 
     def _judge(self, state: dict[str, list[SX]], t: SX) -> None:

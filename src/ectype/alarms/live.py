@@ -9,7 +9,7 @@ them. Late rows may take back an alarm that stands: it is then told as over, and
 it was told.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, cast, final
@@ -18,8 +18,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ectype.alarms.detectors import FALSE_EVERY_S, Detectors, Noticed
+from ectype.alarms.detectors import Detectors, Noticed
 from ectype.alarms.reason import Reason, changed, document_of, plainly, reason, together
+from ectype.alarms.settings import Sensitivity
 from ectype.clock import to_iso
 from ectype.errors import Invalid
 from ectype.estimate.following import Companion, Following, Step
@@ -94,12 +95,16 @@ class _Run:
 
 @final
 class LiveAlarms:
-    """Of the twins of one behaviour. companions: what has to ride along with their filter."""
+    """Of the twins of one behaviour. sensitivity: of each twin, in their order; companions: what has to ride along with
+    their filter.
+    """
 
-    def __init__(self, graph: Graph, *, false_every_s: float = FALSE_EVERY_S, cache_dir: Path | None = None) -> None:
-        self._detectors = Detectors(graph, false_every_s=false_every_s, cache_dir=cache_dir)
-        self._drift = DriftWatch(graph, false_every_s=false_every_s, cache_dir=cache_dir)
-        self._false_every_s = false_every_s
+    def __init__(self, graph: Graph, sensitivity: Mapping[str, Sensitivity], *, cache_dir: Path | None = None) -> None:
+        each = list(sensitivity.values())
+        every_s = np.array([one.false_every_s for one in each])
+        self._sensitivity = sensitivity
+        self._detectors = Detectors(graph, sensitivity=each, cache_dir=cache_dir)
+        self._drift = DriftWatch(graph, false_every_s=every_s, cache_dir=cache_dir)
         self.companions: Sequence[Companion] = (self._detectors, self._drift)
         self._standing: dict[str, dict[str, _Standing]] = {DEVIATION: {}, FIDELITY: {}}
         self._over: dict[str, dict[str, int]] = {DEVIATION: {}, FIDELITY: {}}
@@ -112,7 +117,8 @@ class LiveAlarms:
             return []
         self._budget = _AT_ONCE
         deviations, drifts = step.states[self._detectors.name], step.states[self._drift.name]
-        lasts, drifted = self._detectors.lasting(deviations) > 0, self._drift.lasting(drifts) > 0
+        wanted = [FIDELITY not in self._sensitivity[following.twins[c]].off for c in step.columns.tolist()]
+        lasts, drifted = self._detectors.lasting(deviations) > 0, (self._drift.lasting(drifts) > 0) & wanted
         out: list[Told] = []
         for j in self._concerned(DEVIATION, following, step, lasts):
             twin = following.twins[int(step.columns[j])]
@@ -240,7 +246,7 @@ class LiveAlarms:
         if not new and run.over_ns is not None:
             return [self._ended(FIDELITY, twin, told, told.text, run.over_ns)]
         if new:
-            seldom = f"once in {self._false_every_s / 86400:g} days or less often"
+            seldom = f"once in {self._sensitivity[twin].false_every_s / 86400:g} days or less often"
             told.text = (
                 f"the twin can be told from its original by {found.about}, since {to_iso(run.since_ns)};"
                 f" readings of a right twin fall like this {seldom}."

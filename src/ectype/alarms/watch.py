@@ -9,8 +9,9 @@ from typing import final
 
 import numpy as np
 
-from ectype.alarms.detectors import FALSE_EVERY_S, Detectors, Noticed
+from ectype.alarms.detectors import Detectors, Noticed
 from ectype.alarms.reason import Reason, reason, together
+from ectype.alarms.settings import FALSE_EVERY_S
 from ectype.errors import Invalid
 from ectype.foresee.followed import Followed
 

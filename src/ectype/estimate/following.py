@@ -47,6 +47,10 @@ class Companion(Protocol):
         """[size, twins]: the state before the first event."""
         ...
 
+    def renewed(self, state: Float64s) -> Float64s:
+        """A saved state [size, twins] to go on from: what is set for a twin, and not folded, is as set now."""
+        ...
+
     def fold(self, state: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
         """The states after each event."""
         ...
@@ -181,6 +185,11 @@ class Following:
                 raise Invalid("this snapshot is of another fleet or version; start without it and replay the log")
             at, values, count, base = (arrays[name] for name in ("at", "values", "count", "base"))
             w.now, self._base = base[: self.graph.belief_size].copy(), base[self.graph.belief_size :].copy()
+            parts, row = [self._base[:0]], 0
+            for c in self._companions:
+                parts.append(c.renewed(self._base[row : row + c.size]))
+                row += c.size
+            self._base = np.concatenate(parts)
             self._riding = self._base.copy()
             w.carry = Carry(*(arrays[f"carry_{f.name}"] for f in fields(Carry)))
         except (OSError, EOFError, ValueError, KeyError, UnicodeDecodeError, zipfile.BadZipFile) as error:

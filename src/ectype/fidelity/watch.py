@@ -70,22 +70,37 @@ class Fidelity:
 
 @final
 class DriftWatch:
-    """See `estimate.following.Companion`. false_every_s: T; settle: events that are not judged at first; cache_dir: see
-    `SwappingKernel`. Raises Invalid for a T that is not above zero.
+    """See `estimate.following.Companion`. false_every_s: T, of all twins or of each [n]; settle: events that are not
+    judged at first; cache_dir: see `SwappingKernel`. Raises Invalid for a T that is not above zero.
     """
 
     name = "fidelity"
 
     def __init__(
-        self, graph: Graph, *, false_every_s: float = FALSE_EVERY_S, settle: int = 50, cache_dir: Path | None = None
+        self,
+        graph: Graph,
+        *,
+        false_every_s: float | Float64s = FALSE_EVERY_S,
+        settle: int = 50,
+        cache_dir: Path | None = None,
     ) -> None:
-        if not false_every_s > 0:
+        if not np.all(np.asarray(false_every_s) > 0):
             raise Invalid("false alarms come every so many seconds, above zero")
         self._graph, self._false_every_s, self._settle = graph, false_every_s, settle
         self._names = [d.name for d in graph.layout.sensors]
         self._sensors = s = len(self._names)
         self._state = Fields(
-            evidence=s, ratio=s, since=s, last=s, weight=s, fell=s * BINS, events=1, counted=2, episode=4, about=1
+            evidence=s,
+            ratio=s,
+            since=s,
+            last=s,
+            weight=s,
+            fell=s * BINS,
+            events=1,
+            counted=2,
+            episode=4,
+            about=1,
+            every=1,
         )
         self._event = Fields(t=1, spoke=s, bin=s)
         self.size = self._state.size
@@ -95,6 +110,12 @@ class DriftWatch:
         """[size, twins]."""
         state = np.zeros((self.size, twins))
         state[self._state.at["evidence"]], state[self._state.at["ratio"]] = _NOTHING, 1.0
+        return self.renewed(state)
+
+    def renewed(self, state: Float64s) -> Float64s:
+        """See `estimate.following.Companion`."""
+        state = state.copy()
+        state[self._state.at["every"]] = self._false_every_s
         return state
 
     def fold(self, state: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
@@ -119,7 +140,7 @@ class DriftWatch:
         hits = [bin_ == b for b in range(BINS)]
         there = sum((ca.if_else(hit, f, 0) for hit, f in zip(hits, fell, strict=True)), ca.SX(0))
         bet = (there + _PRIOR) / (state["weight"][i] / BINS + _PRIOR)
-        w = ca.if_else(last > 0, ca.fmin((t - last) * (1e-6 / self._false_every_s), _MOST), 0)
+        w = ca.if_else(last > 0, ca.fmin((t - last) * (1e-6 / state["every"][0]), _MOST), 0)
         most = math.e * self._sensors  # more evidence of one sensor would only make the alarm last
         new = {
             "since": ca.if_else(ratio == 1, t, state["since"][i]),

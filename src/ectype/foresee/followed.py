@@ -17,7 +17,8 @@ _AGAIN = 200  # events folded again for each draw of the parameters
 @dataclass(frozen=True, slots=True, eq=False)
 class Followed:
     """at_ns [k], events [k, event_size] and beliefs [k, belief_size] after each; constants [c] the filter ran with;
-    posterior [c, any]: draws of them, for how sure they are (one column where they are taken as they are).
+    posterior [c, any]: draws of them, for how sure they are (one column where they are taken as they are). before
+    [belief_size]: what was believed before the first event; None: nothing came before it.
     """
 
     graph: Graph
@@ -27,6 +28,7 @@ class Followed:
     beliefs: Float64s
     constants: Float64s
     posterior: Float64s
+    before: Float64s | None = None
 
     @classmethod
     def by(
@@ -71,7 +73,9 @@ class Followed:
         if (constants == self.constants[:, None]).all():
             return np.repeat(self.beliefs[index][:, None], draws, 1)
         first = max(0, index + 1 - _AGAIN)
-        before = self.graph.initial(1)[:, 0] if first == 0 else self.beliefs[first - 1]
+        before = self.beliefs[first - 1] if first else self.before
+        if before is None:
+            before = self.graph.initial(1)[:, 0]
         events = np.repeat(self.events[first : index + 1, :, None], draws, 2)
         belief, _ = self.kernel.fold(
             np.repeat(before[:, None], draws, 1), constants, events, np.ones(events.shape[::2])

@@ -388,6 +388,13 @@ class Graph:
         rows = self._db.execute(f"{_ALARM}{active} ORDER BY since_ns DESC, id DESC LIMIT ?", (max(0, limit),))
         return [Alarm(str(row[0]), *row[1:]) for row in rows]
 
+    def alarm_since(self, twin_id: str, name: str, since_ns: int) -> Alarm | None:
+        """The newest alarm of that name that began then."""
+        row = self._db.execute(
+            f"{_ALARM} WHERE since_ns = ? AND twin = ? AND name = ? ORDER BY id DESC LIMIT 1", (since_ns, twin_id, name)
+        ).fetchone()
+        return None if row is None else Alarm(str(row[0]), *row[1:])
+
     def rejected(self, limit: int = 200) -> list[Rejected]:
         """The newest entries that meant nothing to the graph, newest first."""
         rows = self._db.execute(

@@ -7,14 +7,15 @@ Finding them runs that code, so it is done in the estimator's own process and by
 What is wrong with one is told in a sentence and does not touch the others.
 """
 
+import contextlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TypeGuard, cast, final
 
 from ectype.errors import EctypeError, Invalid
@@ -46,14 +47,16 @@ class Wrong:
 
 
 def find(
-    folder: Path, skip: Collection[str] = (), running: Callable[[str], None] | None = None
+    folder: Path, skip: Mapping[str, str] = MappingProxyType({}), running: Callable[[str], None] | None = None
 ) -> tuple[list[Found], list[Wrong]]:
-    """All behaviours of a space, one a model. Runs their code, but not that of `skip`; tells `running` before whose."""
+    """All behaviours of a space, one a model. Runs their code, but not that of `skip`, which says why; tells `running`
+    before whose.
+    """
     found: dict[str, Found] = {WindTurbine.model: Found("ectype", WindTurbine)}
     wrong: list[Wrong] = []
     for where, load in [*_files(folder), *_packaged()]:
         if where in skip:
-            wrong.append(Wrong(where, "it ended the estimator's process again and again; change it to have it tried"))
+            wrong.append(Wrong(where, skip[where]))
             continue
         if running is not None:
             running(where)
@@ -73,6 +76,17 @@ def find(
         except BaseException as error:  # noqa: BLE001  somebody's code may raise anything, SystemExit too
             wrong.append(Wrong(where, sentence(error)))
     return [f for f in found.values() if f.behaviour is not WindTurbine], wrong
+
+
+def files_begin(folder: Path) -> list[str]:
+    """How the names of the files begin that people's code is in. Runs none of it."""
+    out = [str(folder / "x")[:-1], str(folder.resolve() / "x")[:-1]]
+    for root in {point.module.partition(".")[0] for point in entry_points(group="ectype.models")} - {"ectype"}:
+        with contextlib.suppress(ImportError, ValueError):  # it is told when it is loaded
+            spec = importlib.util.find_spec(root)
+            if spec is not None:
+                out += spec.submodule_search_locations or [spec.origin or root]
+    return out
 
 
 def in_file(path: Path) -> list[type[Behaviour]]:

@@ -9,10 +9,11 @@ the filter is deterministic, so the part that is repeated is equal to what is th
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
+from ectype.alarms.settings import EVERYWHERE, AlarmSettings
 from ectype.clock import Clock
 from ectype.errors import Conflict, EctypeError, Unavailable
 from ectype.log.entry import Entry, seal
@@ -20,8 +21,10 @@ from ectype.log.frame import Frame
 from ectype.log.log import Log
 from ectype.node.belief import load_belief, save_belief
 from ectype.node.fleet import FleetWatch
+from ectype.node.left_out import LeftOut
 from ectype.node.masked import trusted
 from ectype.node.pipe import Advance, Advanced, Begin, Draft, Failed, Ready, Trouble, length_of, pack, parse_answer
+from ectype.node.signs_of_life import Listening, every_s
 from ectype.trust.keys import Signer
 from ectype.values.arrow import from_arrow_with_metadata
 
@@ -30,23 +33,40 @@ _FRAME_BYTES = 3 << 20
 _SNAPSHOT_EVERY_S = 20.0
 _LOOK_EVERY_S = 1.0
 _BEGIN_S = 300.0
-_DEATHS = 2
+PATIENCE_S = 60.0
 _logger = logging.getLogger("ectype.estimator")
 T = TypeVar("T")
 
 
 @final
 class Estimator:
-    """One node's estimator: a child process, and the loop that keeps it at the head of the log."""
+    """One node's estimator: a child process, and the loop that keeps it at the head of the log.
 
-    def __init__(self, log: Log, signer: Signer, folder: Path, behaviours: Path, clock: Clock) -> None:
+    patience_s: for how long the child may give no sign of life while it has something to do.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        signer: Signer,
+        folder: Path,
+        behaviours: Path,
+        clock: Clock,
+        *,
+        alarms: AlarmSettings = EVERYWHERE,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._alarms = alarms
         self._log = log
         self._signer = signer
         self._folder = folder
         self._cache = folder / "kernels"
         self._behaviours = behaviours
-        self._running = folder / "running"  # whose code the child runs just now, should it die of it
-        self._deadly: dict[str, int] = {}
+        self._running = folder / "running"
+        self._patience_s = patience_s
+        self._signs = Listening(self._running, patience_s)
+        self._left_out = LeftOut()
+        self._known_files = self._files()
         self._clock = clock
         self.child: asyncio.subprocess.Process | None = None
         self.following: tuple[str, ...] = ()
@@ -81,12 +101,12 @@ class Estimator:
 
     async def _edited(self) -> None:
         """Return when a file of the folder with behaviours is another than before."""
-        before = self._files()
         while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
-            if self._files() != before:
-                self._deadly.clear()
+            if (files := self._files()) != self._known_files:
+                self._known_files = files
+                self._left_out.changed()
                 return
+            await asyncio.sleep(_LOOK_EVERY_S)
 
     def _files(self) -> list[tuple[str, int, int]]:
         try:
@@ -94,16 +114,6 @@ class Estimator:
         except OSError:  # one has gone while we looked
             return []
         return [(name, stat.st_mtime_ns, stat.st_size) for name, stat in stats]
-
-    def _blame(self) -> None:
-        """The process died: remember whose code it was running. Twice in a row, and that is left out."""
-        try:
-            running = self._running.read_text("utf-8", "replace").strip()
-            self._running.unlink()
-        except OSError:
-            return
-        if running:
-            self._deadly[running] = self._deadly.get(running, 0) + 1
 
     async def _follow(self, fleet: FleetWatch) -> None:
         twins = fleet.twins()
@@ -122,19 +132,11 @@ class Estimator:
             fleet.kinds(),
             fleet.calibrations(),
             str(self._running),
-            [where for where, deaths in self._deadly.items() if deaths >= _DEATHS],
+            dict(self._left_out.why),
+            every_s(self._patience_s),
+            self._alarms,
         )
-        try:
-            async with asyncio.timeout(_BEGIN_S):
-                ready = await _ask(reader, writer, begin, Ready)
-        except TimeoutError as error:
-            if self.child is not None:
-                self.child.kill()
-            self._blame()
-            raise Unavailable(f"the estimator's process was not ready within {_BEGIN_S:.0f} s") from error
-        except Unavailable:
-            self._blame()
-            raise
+        ready = await self._patiently(_ask(reader, writer, begin, Ready), 0)
         self.following = tuple(ready.twins)
         self._trouble(ready.troubles)
         fleet.parameters = tuple(f'"/{name}"'.encode() for name in ready.parameters)
@@ -156,12 +158,8 @@ class Estimator:
                     self.through = through
                     continue
                 want = loop.time() > snapshot_at
-                try:
-                    answer = await _ask(reader, writer, Advance(blocks, through, want), Advanced)
-                except Unavailable:
-                    self._blame()
-                    raise
-                self._deadly = {where: deaths for where, deaths in self._deadly.items() if deaths >= _DEATHS}
+                answer = await self._patiently(_ask(reader, writer, Advance(blocks, through, want), Advanced), through)
+                self._left_out.passed(through)
                 self.late += answer.late
                 self._trouble(answer.troubles)
                 if drafts := [d for d in answer.drafts if through > done.get(d.group, 0)]:
@@ -173,6 +171,27 @@ class Estimator:
         finally:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
+
+    async def _patiently(self, asking: Coroutine[Any, Any, T], through: int) -> T:
+        """The child's answer, on the way to log index `through`; 0: that it is ready.
+
+        A child that dies or gives no sign of life is Unavailable, and who was at work remembered.
+        """
+        answer = asyncio.ensure_future(asking)
+        try:
+            silence = await self._signs.silence(answer, None if through else _BEGIN_S)
+            if silence is None:
+                return await answer
+            self._left_out.hung(self._signs.last(), silence)
+        except Unavailable:
+            self._left_out.died(self._signs.last(), through)
+            raise
+        finally:
+            answer.cancel()
+            await asyncio.gather(answer, return_exceptions=True)
+        if self.child is not None:
+            self.child.kill()
+        raise Unavailable(f"the estimator's process {silence} and was ended")
 
     async def _append(self, drafts: Sequence[Draft]) -> None:
         at_ns = self._clock()
@@ -203,6 +222,7 @@ class Estimator:
         return int(metadata.get("through", last))
 
     async def _start_child(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        self._signs.forget()
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

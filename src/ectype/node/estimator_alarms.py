@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import final
 
 from ectype.alarms.live import LiveAlarms, Told
+from ectype.alarms.settings import Sensitivity
 from ectype.clock import to_iso
 from ectype.estimate.behaviour import Behaviour
 from ectype.estimate.engine import graph_of
 from ectype.estimate.following import Following, Step
-from ectype.node.pipe import Draft
+from ectype.node.pipe import Begin, Draft
 from ectype.values.arrow import MEDIA_TYPE, to_arrow
 from ectype.values.canonical import JSON, canonical
 
@@ -20,12 +21,17 @@ SUBJECT = "block:fidelity"
 
 @final
 class Alarming:
-    """See `estimator_live.Watcher`."""
+    """See `estimator_watchers.Watcher`."""
 
     name = "alarms"
 
-    def __init__(self, behaviour: type[Behaviour], twins: Sequence[str], cache_dir: Path) -> None:
-        self._alarms = LiveAlarms(graph_of(behaviour), cache_dir=cache_dir)
+    def __init__(self, behaviour: type[Behaviour], twins: Sequence[str], begin: Begin) -> None:
+        models = {t.id: t.model for t in begin.twins}
+        each: dict[str, Sensitivity] = {}
+        for twin in twins:
+            kind = begin.kinds.get(model := models[twin])
+            each[twin] = begin.alarms.of(twin, kind.ancestors if kind else [model])
+        self._alarms = LiveAlarms(graph_of(behaviour), each, cache_dir=Path(begin.cache))
         self.companions = self._alarms.companions
 
     def tell(self, following: Following, step: Step) -> list[Draft]:

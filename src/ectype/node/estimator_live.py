@@ -9,22 +9,23 @@ twin's calibration, else the twin's properties of the same name, else as declare
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, final
+from typing import final
 
 import msgspec
 import numpy as np
 
+from ectype import __version__
 from ectype.errors import EctypeError, Invalid
-from ectype.estimate.behaviour import Behaviour
-from ectype.estimate.following import Companion, Following, Step
+from ectype.estimate.following import Following
 from ectype.estimate.models.wind_turbine import WindTurbine
 from ectype.foresee.posterior import posterior_of
-from ectype.node.behaviours import Found, Wrong, find, misfits, sentence
-from ectype.node.estimator_alarms import Alarming
+from ectype.node.behaviours import Found, Wrong, files_begin, find, misfits, sentence
 from ectype.node.estimator_told import Forecasts, estimates
+from ectype.node.estimator_watchers import Watchers
 from ectype.node.pipe import Begin, Draft, Trouble, TwinRecord
+from ectype.node.signs_of_life import Beating
 from ectype.values.arrow import MEDIA_TYPE, to_arrow
 from ectype.values.block import Block, Float64s
 
@@ -32,38 +33,13 @@ GROUP = "block:estimator"
 _ROWS = 50_000  # of estimates in one entry: a frame of the log holds some 100,000
 
 
-class Watcher(Protocol):
-    """Says more about the twins of a behaviour: alarms, fidelity. One for each behaviour, made by `WATCHERS`.
-
-    companions: what rides along with the filter for it. `tell` gives entries, after each advance; what it has told, and
-    must not tell twice, goes through `save` and `restore` (raises Invalid for what is not its own).
-    """
-
-    name: str
-    companions: Sequence[Companion]
-
-    def tell(self, following: Following, step: Step) -> list[Draft]:
-        """What follows from a step."""
-        ...
-
-    def save(self) -> bytes:
-        """What was told so far."""
-        ...
-
-    def restore(self, saved: bytes) -> None:
-        """Go on from there."""
-        ...
-
-
-WATCHERS: list[Callable[[type[Behaviour], Sequence[str], Path], Watcher]] = [Alarming]
-"""Makes a watcher for a behaviour, the ids of its twins, and where compiled code is kept."""
-
-
 @final
 class _Saved(msgspec.Struct):
     following: bytes
     forecasts: dict[str, int]
     watchers: dict[str, bytes]
+    dropped: dict[str, str] = {}  # watchers, and why
+    version: str = ""  # of the package that dropped them
 
 
 @final
@@ -80,26 +56,32 @@ class Followed:
         told = [_parameters(found, twin, begin.calibrations.get(twin.id), wrong) for twin in twins]
         constants = np.stack([t[0] for t in told], 1) if told else np.empty((len(behaviour.layout.constants), 0))
         tracked = {p.name: np.array([_number(t, p.property) for t in twins]) for p in behaviour.layout.tracked}
-        self.watchers = [make(behaviour, ids, Path(begin.cache)) for make in WATCHERS]
-        companions = [c for w in self.watchers for c in w.companions]
         saved = None if snapshot is None else msgspec.msgpack.decode(snapshot, type=_Saved)
+        if saved is not None and saved.dropped and saved.version != __version__:
+            saved, self.fresh = None, True  # another version may have repaired them, and they need the log
+        self.watchers = Watchers(behaviour, ids, begin, saved.dropped if saved else {})
 
         def follow(state: bytes | None) -> Following:
             cache = Path(begin.cache)
             return Following(
-                behaviour, ids, constants, tracked=tracked, companions=companions, snapshot=state, cache_dir=cache
+                behaviour,
+                ids,
+                constants,
+                tracked=tracked,
+                companions=self.watchers.companions,
+                snapshot=state,
+                cache_dir=cache,
             )
 
         self.forecasts = Forecasts(behaviour, [t[1] for t in told])
         try:
             self.following = follow(saved.following if saved else None)
             if saved is not None:
-                for watcher in self.watchers:
-                    watcher.restore(saved.watchers[watcher.name])
+                self.watchers.restore(saved.watchers)
                 self.forecasts.issued = saved.forecasts
-        except (Invalid, KeyError):  # of another fleet, or of an older version: go through the log again
+        except Invalid:  # of another fleet, or of an older version: go through the log again
+            self.watchers = Watchers(behaviour, ids, begin, {})
             self.following, self.fresh = follow(None), True
-            self.watchers = [make(behaviour, ids, Path(begin.cache)) for make in WATCHERS]
         self._lost: set[str] = set()
         self._skip_to = 0 if self.fresh else begin.position
         self._done = self._skip_to
@@ -112,8 +94,8 @@ class Followed:
         found = [
             Draft(d.kind, d.subject, d.media, d.body, self.group) for d in self.forecasts.due(self.following, step)
         ]
-        for watcher in self.watchers:
-            found += [msgspec.structs.replace(d, group=self.group) for d in watcher.tell(self.following, step)]
+        watched = self.watchers.tell(self.following, step)
+        found += [msgspec.structs.replace(d, group=self.group) for d in watched]
         told = estimates(self.following, step)
         if found or len(told):
             found = [*self._entries(told, through), *found]
@@ -129,8 +111,9 @@ class Followed:
 
     def snapshot(self) -> bytes:
         """Everything that `advance` depends on."""
-        watchers = {w.name: w.save() for w in self.watchers}
-        return msgspec.msgpack.encode(_Saved(self.following.snapshot(), self.forecasts.issued, watchers))
+        following, told = self.following.snapshot(), self.watchers.save()
+        saved = _Saved(following, self.forecasts.issued, told, self.watchers.dropped, __version__)
+        return msgspec.msgpack.encode(saved)
 
     def _entries(self, told: Block, through: int) -> list[Draft]:
         """In parts that fit; only the last says that all was seen."""
@@ -150,8 +133,9 @@ class Live:
     """All of people's behaviours that follow a twin of this space."""
 
     def __init__(self, begin: Begin, snapshots: Mapping[str, bytes]) -> None:
-        self._running = None if begin.running is None else Path(begin.running).open("w")  # noqa: SIM115
         folder = None if begin.behaviours is None else Path(begin.behaviours)
+        code = [] if folder is None else files_begin(folder)
+        self._signs = None if begin.running is None else Beating(Path(begin.running), code, begin.beat_s)
         found, wrong = ([], []) if folder is None else find(folder, begin.skip, self._mark)
         by_model = {f.behaviour.model: f for f in found}
         theirs: dict[str, list[TwinRecord]] = {}
@@ -215,14 +199,14 @@ class Live:
         return drafts, late
 
     def _mark(self, where: str) -> None:
-        """Whose code runs next, should the process die of it."""
-        if self._running is not None:
-            self._running.seek(0)
-            self._running.write(f"{where[:200]:<200}")
-            self._running.flush()
+        """Whose code runs next, should the process die of it or hang in it."""
+        if self._signs is not None:
+            self._signs.mark(where)
 
     def troubles(self) -> list[Trouble]:
         """What went wrong since this was asked last."""
+        for followed in self._following.values():
+            self._troubles += [Trouble(followed.where, text) for text in followed.watchers.wrong()]
         told, self._troubles = self._troubles, []
         return told
 

@@ -88,13 +88,20 @@ class Forecasts:
             newest = following.newest(column)
             if self.issued.get(twin, -1) >= newest // _HOUR_NS:
                 continue
-            at_ns, events, beliefs, _ = following.window(column)
+            at_ns, events, beliefs, before = following.window(column)
             if len(at_ns) < _FEWEST:
                 continue
             self.issued[twin] = newest // _HOUR_NS
             constants = following.constants[:, column]
             record = Followed(
-                following.graph, following.kernel, at_ns, events, beliefs, constants, self._posterior[column]
+                following.graph,
+                following.kernel,
+                at_ns,
+                events,
+                beliefs,
+                constants,
+                self._posterior[column],
+                before=before,
             )
             out.append(self._told(twin, record))
         return out

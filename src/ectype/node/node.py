@@ -13,9 +13,11 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, final
 
+from ectype.alarms.settings import read_alarms
 from ectype.clock import Clock, system_clock
 from ectype.collab.documents import Documents
 from ectype.collab.room import Room
@@ -30,8 +32,9 @@ from ectype.ingest.quality import read_checks
 from ectype.log.frame import Frame
 from ectype.log.log import Log
 from ectype.log.space import Space, open_space
+from ectype.node.alarm_topics import AlarmTopics
 from ectype.node.controls import Controls
-from ectype.node.estimator import Estimator
+from ectype.node.estimator import PATIENCE_S, Estimator
 from ectype.node.exposure import Exposure
 from ectype.node.feed import FeedMaker
 from ectype.node.fleet import FleetWatch
@@ -59,11 +62,14 @@ _logger = logging.getLogger("ectype.node")
 @final
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a node runs. mqtt_port: None for no endpoint, 0 for any free port; estimate: follow with models."""
+    """How a node runs. mqtt_port: None for no endpoint, 0 for any free port; estimate: follow with models; patience_s:
+    see `Estimator`.
+    """
 
     exposure: Exposure = field(default_factory=Exposure)
     mqtt_port: int | None = None
     estimate: bool = True
+    patience_s: float = PATIENCE_S
 
 
 @final
@@ -91,6 +97,7 @@ class Node:
         self.writer = Writer(log, self.graph, self.follower, space.signer, clock)
         self._checks = checks = read_checks(space.path, self._model_of, self._comment_of)
         self._bindings = read_bindings(space.path)
+        self._alarms = read_alarms(space.path)
         self.ingest = Ingest(log, space.signer, known, clock, bindings=self._bindings, checks=checks)
         self.pushes = Pushes(log, space.signer, known, clock, checks)
         self.follower.tables_come = self.pushes.full_speed
@@ -218,13 +225,17 @@ class Node:
         controls = Controls(self.graph, self.mqtt)
         controls.tell_all()
         live = LiveTopics(self.history, self.mqtt, controls.told)
-        self.mqtt.clients.known = live.known
-        self.follower.watchers += [controls.watch, live.watch]
+        alarms = AlarmTopics(self.graph, self.mqtt, self._alarms.topic)
+        self.mqtt.clients.known = lambda pattern: chain(live.known(pattern), alarms.known(pattern))
+        self.follower.watchers += [controls.watch, live.watch, alarms.watch]
 
     def _estimate(self) -> None:
         author = Signer.load_or_create(self.space.path / "keys" / "estimator.pem")
         behaviours = self.space.path / "behaviours"
-        self.estimator = Estimator(self.log, author, self.space.folder("estimate"), behaviours, self._clock)
+        folder, patience_s = self.space.folder("estimate"), self.settings.patience_s
+        self.estimator = Estimator(
+            self.log, author, folder, behaviours, self._clock, alarms=self._alarms, patience_s=patience_s
+        )
         self._spawn(self.estimator.run(self._fleet), "estimator")
 
     async def _deliver(self, messages: Sequence[Message]) -> None:

@@ -6,6 +6,8 @@ from typing import final
 
 import msgspec
 
+from ectype.alarms.settings import AlarmSettings
+
 _LENGTH = struct.Struct("<I")
 
 
@@ -32,7 +34,7 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
     """Start with these twins, and the belief as of a snapshot, if there is one, of the first `position` entries.
 
     behaviours: the folder with people's behaviours; kinds: the types by id; calibrations: the last one of each twin.
-    running: a file in which to keep whose code runs just now; skip: those whose code ended the process again and again.
+    running: the file for signs of life, one each beat_s; skip: behaviours to do without, and why.
     """
 
     twins: list[TwinRecord]
@@ -43,7 +45,9 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
     kinds: dict[str, Kind] = {}
     calibrations: dict[str, dict[str, object]] = {}
     running: str | None = None
-    skip: list[str] = []
+    skip: dict[str, str] = {}
+    beat_s: float = 1.0
+    alarms: AlarmSettings = AlarmSettings()
 
 
 @final
