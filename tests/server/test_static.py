@@ -124,3 +124,18 @@ def test_without_a_build_the_page_says_how_to_make_one(static: Path | None) -> N
     assert "pip install ." in response.text
     assert "/api/space" in response.text
     assert "not built" in message_of(ask(app, "/assets/index.js"))
+
+
+def test_a_file_that_cannot_be_read_is_told_like_any_failure_and_logged(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(file: Path, stamp: tuple[int, int]) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("ectype.server.static._read", fails)
+    response = get(folder, "/")
+    assert response.status_code == 500
+    assert response.json()["error"]["code"] == "Internal"
+    assert "the disk is gone" not in response.text
+    assert "the disk is gone" in caplog.text
+    assert response.headers["x-content-type-options"] == "nosniff"

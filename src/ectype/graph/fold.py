@@ -16,13 +16,23 @@ import msgspec
 
 from ectype.errors import EctypeError, Invalid, NotFound, Unavailable
 from ectype.graph import tables
-from ectype.graph.changes import Change, Clear, DecommissionModel, DeleteModel, PutModel
+from ectype.graph.changes import (
+    Change,
+    Clear,
+    DecommissionModel,
+    DeleteModel,
+    DeleteTwin,
+    PutBlock,
+    PutModel,
+    PutTwin,
+)
 from ectype.graph.check import check_write, concerns, read_json
 from ectype.graph.columns import Column, Columns
 from ectype.graph.facts import Alarm, Model, Rejected, Relationship, Twin
 from ectype.graph.past import Past
 from ectype.graph.reading import EDGE, TWIN, Reading, Types, as_edge, as_twin, as_value
-from ectype.graph.rows import Rows
+from ectype.graph.recent import Recent
+from ectype.graph.rows import Rows, as_json, patched
 from ectype.log.entry import Entry
 from ectype.log.fold import Readable
 from ectype.model.models import Models
@@ -58,6 +68,7 @@ class Graph:
         self.columns = Columns()
         self.columns.load(db)
         self._types = Types()
+        self._recent = Recent()
         self._readers: list[sqlite3.Connection] = []
         self._past = Past[Graph](self._blank, self._copied)
         self._passing = False
@@ -162,6 +173,7 @@ class Graph:
     def _rewind(self) -> None:
         """Be what the file says."""
         self._types = Types()
+        self._recent.clear()
         self.size = self._saved = self._db.execute("SELECT size FROM state").fetchone()[0]
         self._rows.reload()
         self.columns.load(self._db)
@@ -194,13 +206,39 @@ class Graph:
             return
         if change is None:
             return
+        if isinstance(change, PutTwin) and change.touched is not None:
+            self._patch(change, index, entry.at_ns)
+            return
         self._uncommitted += self._rows.write(change, index, entry.at_ns)
+        self._forget(change)
         if isinstance(change, PutModel | DeleteModel | DecommissionModel | Clear):
             self._types = Types(change.models if isinstance(change, PutModel) else None)
             if isinstance(change, PutModel):
                 self.columns.declared(self._db, list(change.models.interface(change.id).contents))
             elif isinstance(change, Clear):
                 self.columns.clear(self._db)
+
+    def _patch(self, change: PutTwin, index: int, at_ns: int) -> None:
+        before = self.find_twin(change.id)
+        if before is not None:  # it passed the check, so it is there
+            text = as_json(change.properties)
+            after = patched(before, change, as_value(text), index, at_ns, self._components(change.model))
+            self._rows.patch(after, text)
+            self._uncommitted += 1
+            self._recent.keep(after, len(text))
+
+    def _forget(self, change: Change) -> None:
+        """Keep no twin that may be another after `change`."""
+        match change:
+            case PutTwin(twin_id) | DeleteTwin(twin_id):
+                self._recent.forget(twin_id)
+            case PutBlock(twins):
+                for twin in twins:
+                    self._recent.forget(twin.id)
+            case PutModel() | DeleteModel() | DecommissionModel() | Clear():
+                self._recent.clear()
+            case _:
+                pass
 
     # ---- to read at length
 
@@ -329,8 +367,14 @@ class Graph:
 
     def find_twin(self, twin_id: str) -> Twin | None:
         """That twin, or None."""
-        row = self._db.execute(f"{TWIN} WHERE t.id = ?", (_plain(twin_id),)).fetchone()
-        return None if row is None else as_twin(row, self._components)
+        found = self._recent.find(twin_id)
+        if found is None:
+            row = self._db.execute(f"{TWIN} WHERE t.id = ?", (_plain(twin_id),)).fetchone()
+            if row is None:
+                return None
+            found = as_twin(row, self._components)
+            self._recent.keep(found, len(row[2]))
+        return found
 
     def twin(self, twin_id: str) -> Twin:
         """That twin. Raises NotFound."""

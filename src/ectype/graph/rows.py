@@ -22,7 +22,7 @@ from ectype.graph.changes import (
     PutTwin,
     RowFault,
 )
-from ectype.graph.facts import Time
+from ectype.graph.facts import Time, Twin
 from ectype.model.interface import Component, Property
 from ectype.model.schema import JSON
 
@@ -59,9 +59,7 @@ class Names(msgspec.Struct):
     components: set[str] = msgspec.field(default_factory=set[str])
 
 
-_PATCHED = "UPDATE twins SET model = ?, properties = ?, last_index = ?, part = NULL, at_ns = ?,"
-# What is null in a merge patch (RFC 7396) goes; no times at all are kept as NULL.
-_TOUCHED = "times = nullif(json_patch(ifnull(times, '{}'), ?), '{}')"
+_PATCHED = "UPDATE twins SET model = ?, properties = ?, last_index = ?, part = NULL, at_ns = ?, times = ? WHERE id = ?"
 
 
 @final
@@ -81,19 +79,14 @@ class Rows:
         self.twins, self.relationships = self._db.execute("SELECT twins, relationships FROM state").fetchone()
 
     def write(self, change: Change, index: int, at_ns: int) -> int:
-        """Make `change`, which entry `index` asks for, so. Returns how many rows that touched, about."""
+        """Make `change`, which entry `index` asks for, so. Returns how many rows that touched, about.
+
+        A PutTwin puts the whole twin, whatever it says of what it touched; for one that does not there is `patch`.
+        """
         run = self._db.execute
         match change:
-            case PutTwin(touched=None):
+            case PutTwin():
                 self._put_twins([self._twin(change, index, None, at_ns)])
-            case PutTwin(twin_id, model, properties):
-                values = (self._key(model), as_json(properties), index, at_ns)
-                if change.source_times:
-                    times = self._times(change, at_ns)
-                    run(f"{_PATCHED} times = ? WHERE id = ?", (*values, times, twin_id))
-                else:
-                    touched = {name: at_ns if name in properties else None for name in change.touched or ()}
-                    run(f"{_PATCHED} {_TOUCHED} WHERE id = ?", (*values, _text(touched).decode(), twin_id))
             case DeleteTwin(twin_id):
                 self.twins -= run("DELETE FROM twins WHERE id = ?", (twin_id,)).rowcount
                 # Nobody is left to end its alarms.
@@ -182,18 +175,11 @@ class Rows:
         if made < len(rows):
             self._db.executemany(_OLD_EDGE, rows)
 
-    def _times(self, patch: PutTwin, at_ns: int) -> str | None:
-        """When the properties were written, once `patch`, which names times of its own, has touched some."""
-        row = self._db.execute("SELECT times FROM twins WHERE id = ?", (patch.id,)).fetchone()
-        before = dict[str, Time]() if row is None or row[0] is None else read_times(row[0])
-        after = {name: at for name, at in before.items() if name in patch.properties}
-        for name in (patch.touched or frozenset()) & patch.properties.keys():
-            after[name] = at_ns
-        for name, source in patch.source_times.items():
-            if name in patch.properties:
-                at = after.get(name, at_ns)
-                after[name] = (at if isinstance(at, int) else at[0], source)
-        return _text(after).decode() if after else None
+    def patch(self, twin: Twin, properties: str) -> None:
+        """Let the row of a twin that was patched say what `twin` says; `properties`: those as JSON."""
+        times = _text(twin.times).decode() if twin.times else None
+        row = (self._key(twin.model), properties, twin.last_index, twin.at_ns, times, twin.id)
+        self._db.execute(_PATCHED, row)
 
     # ---- alarms
 
@@ -211,6 +197,20 @@ class Rows:
                 " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*row, index),
             )
+
+
+def patched(
+    before: Twin, patch: PutTwin, properties: Mapping[str, JSON], index: int, at_ns: int, components: frozenset[str]
+) -> Twin:
+    """The twin that entry `index` makes of `before`; properties: those of `patch`, as they are read from a row."""
+    times = {name: at for name, at in before.times.items() if name in properties}
+    for name in (patch.touched or frozenset()) & properties.keys():
+        times[name] = at_ns
+    for name, source in patch.source_times.items():
+        if name in properties:
+            at = times.get(name, at_ns)
+            times[name] = (at if isinstance(at, int) else at[0], source)
+    return Twin(before.id, patch.model, properties, index, at_ns, None, before.put_ns, times, components)
 
 
 def as_json(value: Mapping[str, JSON]) -> str:

@@ -13,6 +13,7 @@ from ectype.node.view import View
 from ectype.server.errors import Unauthorized
 
 _TOKEN = re.compile(r"[!-~]{1,4096}")
+_SHOWN = frozenset({b"authorization", b"cookie"})
 
 
 @final
@@ -36,6 +37,8 @@ def cookie_name(connection: HTTPConnection) -> str:
 def credentials_of(connection: HTTPConnection) -> Credentials:
     """The token of `Authorization: Bearer`, else of the cookie that a link with ?token= once set."""
     peer = connection.client.host if connection.client else None
+    if not any(name in _SHOWN for name, _ in connection.scope["headers"]):  # most programs on one's own machine
+        return Credentials(None, peer)
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme:
         if scheme.lower() != "bearer" or not _TOKEN.fullmatch(token.strip()):

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute
 from ectype.errors import Invalid
 from ectype.node.view import Draft, View
 from ectype.server.gate import Gate, body_of, json_response
-from ectype.server.query import Query
+from ectype.server.query import no_parameters
 
 
 def routes(gate: Gate) -> list[BaseRoute]:
@@ -20,7 +20,7 @@ def routes(gate: Gate) -> list[BaseRoute]:
 
 
 async def _behaviours(request: Request, view: View) -> Response:
-    Query(request.query_params)
+    no_parameters(request)
     told = view.behaviours()
     wrong = [{"where": where, "text": text} for where, text in told.wrong]
     return json_response({"followed": told.followed, "late": told.late, "wrong": wrong})
@@ -32,7 +32,7 @@ async def _calibration(request: Request, view: View) -> Response:
 
 
 async def _calibrated(request: Request, view: View) -> Response:
-    Query(request.query_params)
+    no_parameters(request)
     try:
         body = msgspec.json.decode(await body_of(request))
     except msgspec.DecodeError as error:

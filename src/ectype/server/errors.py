@@ -7,8 +7,8 @@ from typing import final
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from ectype.errors import Conflict, Damaged, EctypeError, Invalid, NotFound, ProofFailed, Refused, Unavailable
 
@@ -85,13 +85,12 @@ def error_body(code: str, message: str) -> bytes:
     return msgspec.json.encode({"error": {"code": code, "message": message}})
 
 
-async def http_exception(request: Request, error: Exception) -> Response:
-    """Answer what Starlette raises itself: no such route, wrong method."""
-    assert isinstance(error, HTTPException)
-    path = request.url.path[:200]
+def http_exception(scope: Scope, error: HTTPException) -> Response:
+    """The answer to what Starlette's router finds wrong itself: no such route, wrong method."""
+    path, method = scope["path"][:200], scope["method"]
     message = {
         404: f"there is nothing at {path}; docs/http.md lists what there is",
-        405: f"{path} does not take {request.method}; it takes {(error.headers or {}).get('Allow', 'something else')}",
+        405: f"{path} does not take {method}; it takes {(error.headers or {}).get('Allow', 'something else')}",
     }.get(error.status_code, error.detail)
     headers = {**(error.headers or {}), "cache-control": "no-store"}
     code = _BY_STATUS.get(error.status_code, "Invalid")

@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute
 
 from ectype.node.view import View
 from ectype.server.gate import Gate, json_response
-from ectype.server.query import Query
+from ectype.server.query import no_parameters
 
 
 def routes(gate: Gate) -> list[BaseRoute]:
@@ -15,7 +15,7 @@ def routes(gate: Gate) -> list[BaseRoute]:
 
 
 async def _routes(request: Request, view: View) -> Response:
-    Query(request.query_params)
+    no_parameters(request)
     told = [
         {
             "name": name,

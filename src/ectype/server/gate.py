@@ -7,6 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ectype.node.view import View
@@ -51,13 +52,7 @@ class Gate:
         given = {"GET": get, "HEAD": get, "PATCH": patch, "POST": post}
         handlers = {method: handler for method, handler in given.items() if handler is not None}
 
-        async def endpoint(request: Request) -> Response:
-            try:
-                return await handlers[request.method](request, view_for(request, self._views))
-            except Exception as error:  # noqa: BLE001 - the edge: everything is told to the caller and logged
-                return error_response(error, had_if_match="if-match" in request.headers)
-
-        return Route(path, endpoint, methods=list(handlers), name=path)
+        return Route(path, _Endpoint(handlers, self._views), methods=list(handlers), name=path)
 
     def socket(self, path: str, handler: SocketHandler) -> WebSocketRoute:
         """A WebSocket. What goes wrong closes it with the code of the error: it is accepted first, as
@@ -75,6 +70,24 @@ class Gate:
                 await close(socket, told.close, told.message)
 
         return WebSocketRoute(path, endpoint, name=path)
+
+
+@final
+class _Endpoint:
+    """One path's handlers as an ASGI application: Starlette's layers around a function cost as much as a handler."""
+
+    def __init__(self, handlers: Mapping[str, Handler], views: Views) -> None:
+        self._handlers = handlers
+        self._views = views
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever comes."""
+        request = Request(scope, receive)
+        try:
+            response = await self._handlers[request.method](request, view_for(request, self._views))
+        except Exception as error:  # noqa: BLE001 - the edge: everything is told to the caller and logged
+            response = error_response(error, had_if_match="if-match" in request.headers)
+        await response(scope, receive, send)
 
 
 async def close(socket: WebSocket, code: int, reason: str) -> None:

@@ -17,7 +17,7 @@ from ectype.errors import Invalid
 from ectype.node.messages import HOWS, ONLY, THIN, History, HistoryColumns, How, Only, Stretch
 from ectype.node.view import View
 from ectype.server.gate import Gate, json_response
-from ectype.server.query import NS_PER_MS, Query
+from ectype.server.query import NS_PER_MS, Query, no_parameters
 from ectype.server.tables import Form, form_of, instants, table_response
 from ectype.values.block import Float64s, Int64s
 
@@ -63,7 +63,7 @@ def _told(table: pa.Table, taken: Mapping[str, object]) -> pa.Table:
 
 async def _retention(request: Request, view: View) -> Response:
     """How long what is kept: null for ever."""
-    Query(request.query_params)
+    no_parameters(request)
     series: dict[str, object] = {}
     for each in view.retained():
         kept = [{"every_ms": _ms(tier.every_ns), "keep_ms": _ms(tier.keep_ns)} for tier in each.rule.tiers]

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from ectype.node.messages import EntryRow
 from ectype.node.view import View
 from ectype.server.gate import Gate, json_response
-from ectype.server.query import Query
+from ectype.server.query import Query, no_parameters
 
 _MOST = 2**62
 _MOST_ENTRIES = 1000
@@ -35,12 +35,12 @@ async def _entries(request: Request, view: View) -> Response:
 
 
 async def _checkpoint(request: Request, view: View) -> Response:
-    Query(request.query_params)
+    no_parameters(request)
     return _text(view.checkpoint())
 
 
 async def _key(request: Request, view: View) -> Response:
-    Query(request.query_params)
+    no_parameters(request)
     return _text(view.verifier_key() + "\n")
 
 

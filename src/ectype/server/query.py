@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TypeVar, final
 
 from starlette.datastructures import QueryParams
+from starlette.requests import HTTPConnection
 
 from ectype.clock import from_iso
 from ectype.errors import Invalid
@@ -25,6 +26,12 @@ _UNITS = {
 _DURATION = re.compile(rf"([0-9]{{1,18}})\s*({'|'.join(sorted(_UNITS, key=len, reverse=True))})")
 _Option = TypeVar("_Option", bound=str)
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)$")
+
+
+def no_parameters(request: HTTPConnection) -> None:
+    """Raise Invalid for a request with parameters: it takes none."""
+    if request.scope["query_string"]:
+        Query(request.query_params)
 
 
 @final

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute
 
 from ectype.node.view import View
 from ectype.server.gate import Gate, json_response
-from ectype.server.query import NS_PER_MS, Query
+from ectype.server.query import NS_PER_MS, no_parameters
 
 
 def routes(gate: Gate) -> list[BaseRoute]:
@@ -17,7 +17,7 @@ def routes(gate: Gate) -> list[BaseRoute]:
 
 
 async def _space(request: Request, view: View) -> Response:
-    Query(request.query_params)
+    no_parameters(request)
     info, span = view.space(), view.span()
     return json_response(
         {
@@ -35,5 +35,5 @@ async def _space(request: Request, view: View) -> Response:
 
 
 async def _models(request: Request, view: View) -> Response:
-    Query(request.query_params)
+    no_parameters(request)
     return json_response(view.models())

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ectype.errors import EctypeError, NotFound
+from ectype.errors import NotFound
 from ectype.server.auth import Credentials, Views, cookie_name, open_view
 from ectype.server.errors import error_response
 
@@ -127,7 +127,7 @@ def page_route(views: Views, folder: Path | None) -> Route:
                     raise NotFound(f"there is no file /{path[:200]}: the page is not built")
                 return HTMLResponse(_NOT_BUILT, headers={"cache-control": "no-store"})
             return await files.answer(path or "index.html", request)
-        except EctypeError as error:
+        except Exception as error:  # noqa: BLE001 - the edge: everything is told to the caller and logged
             return error_response(error)
 
     return Route("/{path:path}", page, methods=["GET", "HEAD"], name="page")

@@ -12,7 +12,7 @@ from ectype.errors import Invalid
 from ectype.node.messages import Json, RelationshipRow, TwinRow
 from ectype.node.view import View
 from ectype.server.gate import Gate, body_of, json_response
-from ectype.server.query import Query
+from ectype.server.query import no_parameters
 
 _PATCH_TYPES = frozenset({"application/json-patch+json", "application/json"})
 _ETAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
@@ -27,7 +27,7 @@ def routes(gate: Gate) -> list[BaseRoute]:
 
 
 async def _twins(request: Request, view: View) -> Response:
-    Query(request.query_params)
+    no_parameters(request)
     twins, relationships = view.twins(), view.relationships()
     return json_response(
         {
@@ -39,13 +39,13 @@ async def _twins(request: Request, view: View) -> Response:
 
 
 async def _twin(request: Request, view: View) -> Response:
-    Query(request.query_params)
+    no_parameters(request)
     row = view.twin(request.path_params["id"])
     return json_response(_twin_json(row), {"etag": etag(row.last_index)})
 
 
 async def _patch(request: Request, view: View) -> Response:
-    Query(request.query_params)
+    no_parameters(request)
     if_match = parse_if_match(request.headers.getlist("if-match"))
     content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if content_type not in _PATCH_TYPES:
