@@ -27,7 +27,7 @@ async def _behaviours(request: Request, view: View) -> Response:
 
 
 async def _calibration(request: Request, view: View) -> Response:
-    Query(request.query_params)
+    no_parameters(request)
     return json_response(view.calibration(request.path_params["id"]))
 
 
