@@ -13,12 +13,12 @@ import numpy as np
 
 from ectype.errors import Misconfigured
 from examples.skab.baseline import FORMS, benchmark
-from examples.skab.following import Running, alarms, episodes
+from examples.skab.following import Running, alarms
 from examples.skab.learn import constants
 from examples.skab.modes import Told
 from examples.skab.records import FILE, TRAIN, Recording, Recordings, read, truth
 from examples.skab.rehearsal import KINDS, faults, pieces, pooled, stretches
-from examples.skab.score import score
+from examples.skab.score import episodes, score, spans
 
 TIMES = 8
 TOLD_S = 60  # an alarm is printed as it is told so long after it was raised
@@ -79,6 +79,10 @@ def judge(running: Running, recordings: Recordings, path: Path, say: bool) -> No
     alarm, labels = alarms(told, ours), truth(path)
     right = _later([labels[r.name] for r in ours])
     print(f"the twin in every mode: {score(_later(alarm), right)}")
+    for family in ("valve1", "valve2", "other"):
+        mine = [i for i, r in enumerate(ours) if r.name.startswith(family)]
+        found, there = [alarm[i][TRAIN:] for i in mine], [labels[ours[i].name][TRAIN:] for i in mine]
+        print(f"  {family}: {score(np.concatenate(found), np.concatenate(there))}; {spans(found, there)}")
     print(f"the platform's detectors over the twin in order: {score(_later(running.detected(ours, own)), right)}")
     print(f"alarming always: {score(np.ones_like(right), right)}")
     if say:

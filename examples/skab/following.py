@@ -54,9 +54,3 @@ class Running:
 def alarms(told: Told, recordings: Sequence[Recording]) -> list[Any]:
     """Of each recording, [k] bool: whether it is rather out of order than not."""
     return [told.out[: len(r), i] > RATHER for i, r in enumerate(recordings)]
-
-
-def episodes(alarm: Any) -> list[tuple[int, int]]:
-    """First row, and the row after the last, of each alarm."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], alarm, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from examples.skab.baseline import alarms as unlike
 from examples.skab.baseline import benchmark, lasting
-from examples.skab.following import Running, alarms, episodes
+from examples.skab.following import Running, alarms
 from examples.skab.learn import NAMES, constants, levels, speeds
 from examples.skab.modes import UNKNOWN, mixed
-from examples.skab.records import FILE, TRAIN, Recording, read
-from examples.skab.rehearsal import faults, pieces
-from examples.skab.score import score
+from examples.skab.records import FILE, TRAIN, Recording, read, truth
+from examples.skab.rehearsal import faults, pieces, pooled
+from examples.skab.score import Spans, episodes, score, spans
 
 from ectype.errors import Misconfigured
 
@@ -167,6 +167,17 @@ def test_the_recording_without_anomalies_is_mostly_quiet(running: Running) -> No
 
 
 @ABSENT
+def test_the_frozen_twin_scores_what_it_scored(running: Running) -> None:
+    recordings, labels = read(), truth()
+    ours = recordings.labelled
+    own = constants(running.graph, running.kernel, ours, pooled(recordings))
+    told = np.concatenate([a[TRAIN:] for a in alarms(running.follow(ours, own), ours)])
+    found = score(told, np.concatenate([labels[r.name][TRAIN:] for r in ours]))
+    assert found.f1 == pytest.approx(0.740, abs=0.003)  # asked: 0.80
+    assert found.false == pytest.approx(0.137, abs=0.005)
+
+
+@ABSENT
 def test_seconds_without_temperatures_are_told_better_than_by_alarming_always() -> None:
     found = benchmark(FILE, with_temperatures=False, window=1)
     assert found.f1 > 0.74  # alarming always: 0.698; asked: 0.80
@@ -197,3 +208,10 @@ def test_a_lone_unusual_second_is_no_fault_and_a_fault_is_kept_through_usual_sec
 def test_a_score_counts_hits_false_and_missed_alarms() -> None:
     told, truth = np.array([True, True, False, False]), np.array([True, False, True, False])
     assert score(told, truth).f1 == score(told, truth).false == score(told, truth).missed == 0.5
+
+
+def test_spans_are_found_by_any_alarm_and_false_ones_that_go_on_are_told_from_others() -> None:
+    truth, told = np.zeros(500, bool), np.zeros(500, bool)
+    truth[100:200] = truth[300:350] = True
+    told[110:280] = told[20:40] = True
+    assert spans([told], [truth]) == Spans(2, 1, 10.0, 80 / 100)
