@@ -1,6 +1,4 @@
-"""SKAB's water loop: is a second unlike the first 400 of its recording? Scored by the benchmark's published protocol.
-
-    python -m examples.skab [--data FILE]
+"""A baseline without physics: is a second unlike the first 400 of its recording? By the benchmark's published protocol.
 
 For each of 34 recordings mean, covariance and the 99 % quantile of Hotelling's T2 come from its first 400 rows, without
 labels; the rest of all recordings is scored together. Six forms were tried and all are printed: with and without the
@@ -11,34 +9,22 @@ which from the seconds so far; its numbers were set before it was scored, once. 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false
 
-import argparse
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from ectype.values.block import Float64s
+from examples.skab.records import TRAIN
+from examples.skab.score import Score, score
 
-FILE = Path(__file__).resolve().parents[1].parent / "shared/data/skab/skab.parquet"
-TRAIN = 400
 LIMIT = 0.99
 OUTSIDE = (1 - LIMIT, 0.5)  # chance of an unusual second in order and, knowing no better, out of order
 LASTS_S = 300.0  # how long either lasts, as order of magnitude
 DRIFTING = ("Temperature", "Thermocouple")
 NOT_SENSORS = ("file", "datetime", "anomaly", "changepoint")
 FORMS = ((True, 1), (True, 20), (True, 60), (False, 1), (False, 10))
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Of anomalous seconds: F1; false and missed alarms as shares."""
-
-    f1: float
-    false: float
-    missed: float
 
 
 def alarms(rows: Float64s, window: int) -> Any:
@@ -71,12 +57,6 @@ def lasting(unusual: Any) -> Any:
     return told
 
 
-def score(told: Any, truth: Any) -> Score:
-    """Over all seconds given, both bool."""
-    hit, wrong, missed = int((told & truth).sum()), int((told & ~truth).sum()), int((~told & truth).sum())
-    return Score(2 * hit / (2 * hit + wrong + missed), wrong / int((~truth).sum()), missed / int(truth.sum()))
-
-
 def benchmark(path: Path, with_temperatures: bool, window: int, remember: bool = False) -> Score:
     """The published protocol on the 34 labelled recordings."""
     table: Any = pq.read_table(path)
@@ -92,22 +72,3 @@ def benchmark(path: Path, with_temperatures: bool, window: int, remember: bool =
             told.append((lasting(found) if remember else found)[TRAIN:])
             truth.append(labels[files == name][TRAIN:])
     return score(np.concatenate(told), np.concatenate(truth))
-
-
-def main() -> None:
-    """Run it and say what came out."""
-    parser = argparse.ArgumentParser(description="SKAB: outliers by Hotelling's T2, published protocol.")
-    parser.add_argument("--data", type=Path, default=FILE)
-    path = parser.parse_args().data
-    if not path.is_file():
-        parser.error(f"{path}: the records of the test bed are not here; give --data")
-    for temperatures, window in FORMS:
-        s = benchmark(path, temperatures, window)
-        kind = "with" if temperatures else "without"
-        print(f"{kind} temperatures, means of {window} s: F1 {s.f1:.3f}, FAR {s.false:.1%}, MAR {s.missed:.1%}")
-    s = benchmark(path, with_temperatures=False, window=1, remember=True)
-    print(f"without temperatures, seconds that last: F1 {s.f1:.3f}, FAR {s.false:.1%}, MAR {s.missed:.1%}")
-
-
-if __name__ == "__main__":
-    main()
