@@ -42,6 +42,17 @@ class Bearing(Behaviour, model="dtmi:test:Bearing;1"):
         return {self.gap: self.wear}
 
 
+class Ending(Behaviour, model="dtmi:test:EndingBearing;1", end_of_life="wear >= 1 within 300 s"):
+    wear = State("mm", init=(0.0, 0.01), q="0.02 mm/sqrt(s)")
+    gap = Sensor("mm", sigma="0.02 mm")
+
+    def derivative(self, t):
+        return {self.wear: 0.01 + 0 * self.wear}
+
+    def observe(self, t):
+        return {self.gap: self.wear}
+
+
 class Tracked(Behaviour, model="dtmi:test:TrackedTank;1"):
     h = State("cm", init=(9, 0.3), q="0.02 cm/sqrt(s)", low=0.01)
     outlet = Parameter("cm^0.5/s", prior=Normal(0.1, 0.003), drift="0.0005 cm^0.5/s/sqrt(s)")

@@ -45,3 +45,18 @@ def test_what_is_left_of_a_bearing_is_told(tmp_path, capsys):
     assert svg.read_text().startswith("<svg")
     dispatch([*given, "--until", "wear >= 1", "--ahead", "20 s"])
     assert "stay within until the end" in capsys.readouterr().out
+
+
+def test_the_end_that_a_behaviour_declares_need_not_be_said(tmp_path, capsys):
+    path = tmp_path / "bearing.csv"
+    rows = written(path, events_of(Bearing, 40)[:, :, 0], 1)
+    path.write_text("\n".join(["who,when,gap", *rows]) + "\n")
+    given = ["life", "tests.alarms.plants:Ending", str(path), "--twin", "it", "--id", "who", "--time", "when", "--json"]
+    dispatch(given)
+    told = json.loads(capsys.readouterr().out)
+    assert told["until"] == "wear >= 1"
+    assert told["life_s"]["0.05"] < told["life_s"]["0.5"] < told["life_s"]["0.95"]
+    dispatch([*given, "--until", "wear >= 0.9", "--ahead", "100 s"])
+    assert json.loads(capsys.readouterr().out)["until"] == "wear >= 0.9"
+    with pytest.raises(Misconfigured, match=r"Bearing declares no end; give --until and --ahead"):
+        dispatch([word.replace("Ending", "Bearing") for word in given])

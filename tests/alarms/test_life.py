@@ -5,10 +5,11 @@ import pytest
 from scipy.stats import invgauss
 
 from ectype.alarms.life import life
+from ectype.calibrate.remade import remade
 from ectype.errors import Invalid
 from ectype.foresee.fan import Start, draw
 from ectype.foresee.goal import Goal
-from tests.alarms.plants import Bearing, events_of, follow
+from tests.alarms.plants import Bearing, Ending, events_of, follow
 
 
 def test_first_passage_of_wiener_wear_is_inverse_gaussian():
@@ -46,3 +47,8 @@ def test_what_lives_on_is_counted_not_guessed():
     assert found.quantile(0.5) is None
     with pytest.raises(Invalid, match="has no time"):
         life(draw(Start.at(f, steps=10, way="held", draws=100)), Goal.of("wear >= 1 always"), 1.0)
+
+
+def test_a_calibrated_behaviour_ends_where_it_did():
+    assert remade(Ending, "Again").end_of_life == Ending.end_of_life
+    assert Ending.end_of_life.threshold == "wear >= 1"

@@ -70,6 +70,33 @@ def test_a_native_call_that_keeps_the_interpreter_is_ended_while_rows_come(tmp_p
     play(work)
 
 
+def test_one_that_hangs_while_it_is_imported_is_tried_again_when_its_file_changes(tmp_path: Path) -> None:
+    path = tmp_path / "t.space"
+
+    async def work() -> None:
+        (path / "behaviours").mkdir(parents=True)
+        (path / "behaviours" / "tall.py").write_text("import time\ntime.sleep(10**6)\n" + TALL)
+        node = await Node.start(path, Settings(estimate=True, patience_s=3.0))
+        try:
+            view = node.view(LOCAL_USER)
+            for model in (TYPE, SPECIAL):
+                await view.write(Draft("model.put", f"model:{model['@id']}", model))
+            await view.write(twin("b", "TallTank"))
+            assert node.estimator is not None
+            await node.estimator.looked.wait()
+            (text,) = node.estimator.troubles["tall.py"]
+            assert text.startswith("line 2 in <module>: ")
+            (path / "behaviours" / "tall.py").write_text(TALL)
+            for m in sent(0, 8):
+                await node.ingest.deliver([m])
+            await until(node, lambda: ("b.h@estimated", instant(7)) in believed(node))
+            assert "tall.py" not in node.estimator.troubles
+        finally:
+            await node.close()
+
+    play(work)
+
+
 @pytest.fixture
 def beats(monkeypatch: pytest.MonkeyPatch) -> None:
     """No thread: a test looks itself."""

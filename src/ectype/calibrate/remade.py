@@ -97,7 +97,12 @@ def remade(
     kept = ("unrest", "outputs") if slopes else ("unrest", "outputs", "conserved")
     body |= {method: as_it_was(method) for method in kept if method not in body} | {"health": told}
     make: Any = type(Behaviour)
-    return make(name, (Behaviour,), body, model=behaviour.model, filter=behaviour.filter, substeps=behaviour.substeps)
+    settings: dict[str, Any] = {
+        "filter": behaviour.filter,
+        "substeps": behaviour.substeps,
+        "end_of_life": behaviour.end_of_life,
+    }
+    return make(name, (Behaviour,), body, model=behaviour.model, **settings)
 
 
 def _louder(declared: State | Parameter | Input | Mode | Sensor, factor: float) -> None:

@@ -38,12 +38,12 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def add_twin(parser: argparse.ArgumentParser) -> None:
-    """Declare whose record, from when, how far, and the picture."""
+def add_twin(parser: argparse.ArgumentParser, *, far: bool = True) -> None:
+    """Declare whose record, from when, how far, and the picture. far: how far must be said."""
     add_record(parser)
     add = parser.add_argument
     add("--at", metavar="TIME", help="forecast from the last reading up to here (default: the last of all)")
-    add("--ahead", required=True, metavar="TIME", help="how far, as '2 h'")
+    add("--ahead", required=far, metavar="TIME", help="how far, as '2 h'")
     add("--every", metavar="TIME", help="time between steps (default: as the readings came)")
     add(
         "--inputs",

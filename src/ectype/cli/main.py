@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "alarms": ("ectype.cli.alarms", "what is wrong with a twin's original, since when, and what explains it"),
     "alarms live": ("ectype.cli.alarms_live", "the alarms of a running node, and what explains them"),
     "life": ("ectype.cli.life", "how long until a state of a twin passes its threshold"),
+    "life live": ("ectype.cli.life_live", "how long the twins of a running node still have"),
     "certify": ("ectype.cli.certify", "can anybody tell a twin from its original? A test with controls"),
     "behaviour add": ("ectype.cli.behaviour_add", "put a behaviour into a space, after looking whether it fits"),
     "behaviour list": ("ectype.cli.behaviour_list", "the behaviours of a space, and what is wrong with them"),

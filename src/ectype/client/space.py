@@ -109,6 +109,10 @@ class Space:
         given = urllib.parse.urlencode({"active": int(active), "limit": limit})
         return json.loads(self._get(f"/api/alarms?{given}"))["alarms"]
 
+    def lives(self) -> list[dict[str, Any]]:
+        """How long twins still have, by twin, as `GET /api/life` gives it; only those whose behaviour says its end."""
+        return json.loads(self._get("/api/life"))["life"]
+
     def series(self) -> list[str]:
         """The names of all series, sorted."""
         return sorted(self.last())

@@ -22,6 +22,7 @@ q where it is not constant, in its unit per sqrt(s)) and `usable(self, t)` (a
 condition per sensor: where it is false, the reading is not assimilated), `conserved(self, t)` (checked against
 `derivative` when the class is made), `outputs(self, t)` (what other components may take in) and `health(self, t)`
 (derived numbers, computed on what `bind` gives).
+`end_of_life="wear >= 0.8 within 90 day"`, beside `model=`, says where the twin's useful life ends (`end_of_life.py`).
 What the twin's type calls otherwise is named with `property=`: `Sensor("m/s", sigma=…, property="windSpeed")`.
 Units are checked where they are declared, and through what the methods return (`dimensions.py`).
 """
@@ -36,6 +37,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, final
 
 from ectype.errors import Invalid
+from ectype.estimate.end_of_life import EndOfLife
 from ectype.estimate.maths import Scalar
 from ectype.estimate.returned import check_methods
 from ectype.units import quantity, unit
@@ -348,10 +350,13 @@ class Behaviour:
     model: ClassVar[str]
     filter: ClassVar[Filter]
     substeps: ClassVar[int]
+    end_of_life: ClassVar[EndOfLife | None]
     layout: ClassVar[Layout]
     values_: Mapping[str, Scalar]
 
-    def __init_subclass__(cls, *, model: str, filter: Filter = "ukf", substeps: int = 1) -> None:
+    def __init_subclass__(
+        cls, *, model: str, filter: Filter = "ukf", substeps: int = 1, end_of_life: str | EndOfLife | None = None
+    ) -> None:
         super().__init_subclass__()
         cls.model, cls.filter, cls.substeps = model, filter, substeps
         cls.layout = layout_of(cls.__name__, [d for d in vars(cls).values() if isinstance(d, _Declared)])
@@ -361,6 +366,10 @@ class Behaviour:
         if substeps < 1 or (substeps > 1 and moves[1]):
             raise Invalid(f"{cls.__name__}: substeps is a number of Runge-Kutta steps, at least 1; step has none")
         check_methods(cls)
+        if isinstance(end_of_life, str):
+            names = [d.name for d in (*cls.layout.states, *cls.layout.tracked, *cls.layout.sensors)]
+            end_of_life = EndOfLife.of(end_of_life, cls.__name__, names, "health" in vars(cls))
+        cls.end_of_life = end_of_life
 
     @final
     @classmethod

@@ -10,6 +10,7 @@
     alarm.raised  alarm.cleared          about a twin that exists
     telemetry                            from a twin that exists, or a component of it
     calibration.put                      of a twin that exists: its parameters, and how sure they are
+    life.put                             of a twin that exists: how long it still has
     route.put  route.delete  job.put     kept as they are
 
 Other kinds mean nothing to the graph, and pass. Entries that got into a log without passing are kept out of the
@@ -420,6 +421,14 @@ def _put_calibration(facts: Facts, name: str, body: JSON) -> Change:
     return PutRecord("calibration", name, told)
 
 
+def _put_life(facts: Facts, name: str, body: JSON) -> Change:
+    told = _object(body, "a remaining life")
+    _existing(facts, name)
+    if told.get("twin") != name or not isinstance(told.get("until"), str) or not isinstance(told.get("text"), str):
+        raise Invalid(f'a remaining life has "twin" {name[:140]!r}, and "until" and "text", which are texts')
+    return PutRecord("life", name, told)
+
+
 def _put_job(facts: Facts, name: str, body: JSON) -> Change:
     return PutRecord("job", name, _object(body, "a job"))
 
@@ -467,6 +476,7 @@ _RULES: dict[str, Callable[[Facts, str, JSON], Change | None]] = {
     "route.delete": _delete_route,
     "job.put": _put_job,
     "calibration.put": _put_calibration,
+    "life.put": _put_life,
     "job.delete": _delete_job,
     "twin.put": _put_twin,
     "twin.patch": _patch_twin,

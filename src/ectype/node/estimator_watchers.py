@@ -18,6 +18,7 @@ from ectype.estimate.behaviour import Behaviour
 from ectype.estimate.following import Companion, Following, Step
 from ectype.node.behaviours import sentence
 from ectype.node.estimator_alarms import Alarming
+from ectype.node.estimator_life import Lasting
 from ectype.node.pipe import Begin, Draft
 from ectype.values.block import Float64s, Int64s
 
@@ -50,7 +51,7 @@ class Watcher(Protocol):
 
 
 Make = Callable[[type[Behaviour], Sequence[str], Begin], Watcher]
-WATCHERS: list[Make] = [Alarming]
+WATCHERS: list[Make] = [Alarming, Lasting]
 """Makes a watcher for a behaviour, the ids of its twins, and what the process began with."""
 
 

@@ -112,6 +112,12 @@ class View:
             )
         return found
 
+    def lives(self) -> tuple[Mapping[str, object], ...]:
+        """How long the twins still have whose behaviour says what ends their life: the last `life.put` of each."""
+        graph = self._node.graph
+        told = graph.records("life").items()
+        return tuple(body for twin, body in told if graph.find_twin(twin) and self._may("read", f"twin:{twin}"))
+
     def senders(self) -> tuple[SenderStatus, ...]:
         """Everybody who sends to this space: clock, aliveness, what is missing; the last heard first."""
         self._demand("read", "space")

@@ -30,13 +30,14 @@ _HISTORY = ("series", "from", "to", "points", "thin", "every", "how", "max_age",
 
 
 def routes(gate: Gate) -> list[BaseRoute]:
-    """`/api/last`, `/api/history`, `/api/quality`, `/api/retention`, `/api/forecast` and `/api/alarms`."""
+    """`/api/last`, `/api/history`, `/api/quality`, `/api/retention`, `/api/forecast`, `/api/life` and `/api/alarms`."""
     return [
         gate.route("/api/last", get=_last),
         gate.route("/api/history", get=_history),
         gate.route("/api/quality", get=_quality),
         gate.route("/api/retention", get=_retention),
         gate.route("/api/forecast", get=_forecast),
+        gate.route("/api/life", get=_life),
         gate.route("/api/alarms", get=_alarms),
     ]
 
@@ -207,6 +208,11 @@ async def _forecast(request: Request, view: View) -> Response:
         for column in view.forecast(query.texts("series", _MOST_SERIES))
     }
     return json_response({"series": series})
+
+
+async def _life(request: Request, view: View) -> Response:
+    Query(request.query_params)
+    return json_response({"life": view.lives()})
 
 
 async def _alarms(request: Request, view: View) -> Response:
