@@ -289,12 +289,14 @@ async def _batch(
 ) -> tuple[list[bytes], int]:
     """All measurements that wait, and the log index behind them; never across one of `stops` in one batch."""
     getting = asyncio.ensure_future(queue.get())
-    await asyncio.wait({getting, feeding}, return_when=asyncio.FIRST_COMPLETED)
-    if not getting.done():
-        getting.cancel()
-        feeding.result()
-        raise Unavailable("the log's tail ended")
-    frame = getting.result()
+    try:
+        await asyncio.wait({getting, feeding}, return_when=asyncio.FIRST_COMPLETED)
+        if not getting.done():
+            feeding.result()
+            raise Unavailable("the log's tail ended")
+        frame = getting.result()
+    finally:
+        getting.cancel()  # nobody waits for it when this is cancelled
     blocks: list[bytes] = []
     total = 0
     while True:
