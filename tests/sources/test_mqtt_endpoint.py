@@ -267,6 +267,41 @@ async def test_qos_2_is_delivered_once_however_often_it_is_sent():
 
 
 @looped
+async def test_qos_2_that_was_not_durable_is_new_when_it_comes_again():
+    bed = Bed()
+    client = bed.client(wire.connect("s", clean=False))
+    client.send(wire.publish("f/p", b"1", 2, 9))
+    await turns()
+    bed.disk.error = Unavailable("no space left on the disk; free some")
+    client.send(wire.publish("f/p", b"1", 2, 9, dup=True) + wire.publish("f/p", b"2", 2, 10))
+    await turns()
+    assert client.pipe.gone
+    bed.disk.error = None
+    again = bed.client(wire.connect("s", clean=False))
+    again.send(wire.publish("f/p", b"1", 2, 9, dup=True) + wire.publish("f/p", b"2", 2, 10, dup=True))
+    await turns()
+    assert [head for head, _ in again.took()] == [0x20, 0x50, 0x50]
+    assert bed.disk.payloads == [b"1", b"2"]
+
+
+@looped
+async def test_who_came_back_with_a_message_that_then_fails_is_sent_away_too():
+    bed = Bed()
+    stalls = bed.disk.stall()
+    old = bed.client(wire.connect("s", clean=False) + wire.publish("f/p", b"1", 2, 9))
+    await turns()
+    new = bed.client(wire.connect("s", clean=False) + wire.publish("f/p", b"1", 2, 9, dup=True))
+    await turns()
+    assert old.pipe.gone
+    bed.disk.error = Unavailable("no space left on the disk; free some")
+    for stall in stalls:
+        stall.set_result(None)
+    await turns()
+    assert [head for head, _ in new.took()] == [0x20]
+    assert new.pipe.gone
+
+
+@looped
 async def test_a_malformed_packet_ends_the_connection_but_not_what_came_before_it(caplog):
     bed = Bed()
     client = bed.client(wire.connect() + wire.publish("f/p", b"1", 1, 1) + wire.publish("f/+", b"2", 1, 2))

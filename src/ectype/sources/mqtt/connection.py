@@ -316,7 +316,10 @@ class Connection(asyncio.Protocol):
         self._keep_alive_s = connect.keep_alive_s
 
     def _first_time_only(self, run: Publishes) -> None:
-        """QoS 2: take each packet id once until PUBREL frees it; every copy is answered with PUBREC."""
+        """QoS 2: take each packet id once until PUBREL frees it; every copy is answered with PUBREC.
+
+        `run.exactly_once` keeps those that were taken here: until the run is durable, they may have to be taken again.
+        """
         repeats: set[int] = set()
         for position, packet_id in run.exactly_once:
             run.pubacks += acknowledge(5, packet_id)
@@ -324,11 +327,12 @@ class Connection(asyncio.Protocol):
                 repeats.add(position)
             self.exactly_once.add(packet_id)
         if repeats:
-            kept = [k for k in range(len(run.messages)) if k not in repeats]
+            kept = {k: new for new, k in enumerate(k for k in range(len(run.messages)) if k not in repeats)}
             run.messages[:] = [run.messages[k] for k in kept]
             run.flags[:] = bytes(run.flags[k] for k in kept)
+            run.exactly_once[:] = [(kept[k], packet_id) for k, packet_id in run.exactly_once if k in kept]
             if run.properties:
-                run.properties = {new: run.properties[k] for new, k in enumerate(kept) if k in run.properties}
+                run.properties = {new: run.properties[k] for k, new in kept.items() if k in run.properties}
 
 
 _WHY_NOT = {

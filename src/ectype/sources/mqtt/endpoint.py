@@ -413,7 +413,7 @@ class MqttEndpoint:
     def _give_up(self, group: _Group, error: str) -> None:
         """Nothing of the group is acknowledged; its clients are told by the end of their connections."""
         self._failed += len(group.messages)
-        clients = {connection for _, _, shares in group.runs for connection, _, _ in shares}
+        clients = {connection for _, _, shares in group.runs for connection, _, _ in shares} | self._untake(group)
         log.error(
             "%d MQTT messages were not stored and not acknowledged; closing the connections of %d clients, "
             "which will send them again: %s",
@@ -421,6 +421,17 @@ class MqttEndpoint:
         )  # fmt: skip
         for connection in clients:
             connection.close(None)
+
+    def _untake(self, group: _Group) -> set[Connection]:
+        """What came at QoS 2 is new when it comes again. Returns the connections on which it may have come since."""
+        clients: set[Connection] = set()
+        for run, senders, _ in group.runs:
+            if isinstance(run, Publishes) and run.exactly_once:
+                sender = senders[0]
+                sender.exactly_once.difference_update(packet_id for _, packet_id in run.exactly_once)
+                if sender.session is not None and sender.session.connection is not None:
+                    clients.add(sender.session.connection)
+        return clients
 
     def _resume(self) -> None:
         if self._paused and not self._closing and self._in_flight <= self._limits.endpoint // 2:
