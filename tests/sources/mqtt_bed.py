@@ -124,8 +124,13 @@ class Bed:
     def __init__(self, limits: Limits | None = None, **settings) -> None:
         self.disk = Disk()
         self.now_s = 1000.0
+        self.at_ns = 42
         self.endpoint = MqttEndpoint(
-            self.disk.deliver, limits=limits or Limits(), clock=lambda: 42, monotonic=lambda: self.now_s, **settings
+            self.disk.deliver,
+            limits=limits or Limits(),
+            clock=lambda: self.at_ns,
+            monotonic=lambda: self.now_s,
+            **settings,
         )
 
     def client(self, greeting: bytes | None = b"") -> Client:

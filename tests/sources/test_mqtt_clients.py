@@ -183,6 +183,30 @@ def test_a_session_of_mqtt_5_outlives_its_connection(run):
     run(body)
 
 
+@mosquitto
+@pytest.mark.parametrize("runner", LOOPS, ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])
+def test_a_session_of_mosquitto_sub_outlives_the_endpoint(tmp_path, runner, version):
+    async def main() -> None:
+        disk = Disk()
+        seen: list[str] = []
+        for first in (True, False):
+            endpoint = await MqttEndpoint.start("127.0.0.1", 0, disk.deliver, folder=tmp_path)
+            at = ("-h", "127.0.0.1", "-p", str(endpoint.port), "-V", version)
+            keep = ("-c", "-i", "watcher", "-q", "1", "-t", "farm/#", *(("-x", "600") if version == "mqttv5" else ()))
+            if first:
+                assert (await command("mosquitto_sub", *at, *keep, "-E"))[0] == 0
+                for k in range(5):
+                    assert (await command("mosquitto_pub", *at, "-q", "2", "-t", f"farm/p{k}", "-m", str(k)))[0] == 0
+            else:
+                for _ in range(2):  # the first acknowledges everything before it goes; with -C it would not
+                    seen += (await command("mosquitto_sub", *at, *keep, "-W", "1"))[1].split()
+            await endpoint.close()
+        assert seen == ["0", "1", "2", "3", "4", "Timed", "out", "Timed", "out"]
+
+    runner(main())
+
+
 def test_aiomqtt_publishes_and_subscribes(run):
     aiomqtt = pytest.importorskip("aiomqtt", reason="aiomqtt is not installed: pip install aiomqtt")
 

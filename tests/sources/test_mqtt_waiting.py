@@ -101,9 +101,9 @@ async def test_a_retained_message_expires():
     assert bed.endpoint.stats().retained == 1
 
 
-async def one_life(path: Path, disk: Disk, now_ns: int, sent: bytes) -> list[tuple[bytes, int | None]]:
-    """An endpoint with its retained messages in `path`: what greets a new subscriber, then `sent` is published."""
-    endpoint = await MqttEndpoint.start("127.0.0.1", 0, disk.deliver, clock=lambda: now_ns, retained=path)
+async def one_life(folder: Path, disk: Disk, now_ns: int, sent: bytes) -> list[tuple[bytes, int | None]]:
+    """An endpoint with its retained messages in `folder`: what greets a new subscriber, then `sent` is published."""
+    endpoint = await MqttEndpoint.start("127.0.0.1", 0, disk.deliver, clock=lambda: now_ns, folder=folder)
     endpoint.publish("ectype/p/speed", b"60")
     found = got(Client(endpoint, connect5("w") + subscribe5(1, "f/#")))
     Client(endpoint, connect5("s")).send(sent)
@@ -113,7 +113,7 @@ async def one_life(path: Path, disk: Disk, now_ns: int, sent: bytes) -> list[tup
 
 
 def test_what_is_retained_outlives_the_endpoint(tmp_path):
-    path, disk, second = tmp_path / "mqtt" / "retained", Disk(), 10**9
+    path, disk, second = tmp_path / "mqtt", Disk(), 10**9
 
     async def lives():
         sent = publish5("f/a", b"1", 1, 60, retain=True) + publish5("f/b", b"2", 2, retain=True)
@@ -123,12 +123,13 @@ def test_what_is_retained_outlives_the_endpoint(tmp_path):
         assert await one_life(path, disk, 91 * second, b"\xc0\0") == []
 
     asyncio.run(lives())
-    assert b"ectype/" not in path.read_bytes()
+    assert b"ectype/" not in (path / "retained").read_bytes()
 
 
-def test_a_file_that_is_no_copy_is_named_with_the_way_out(tmp_path):
+@pytest.mark.parametrize("damaged", [b"\xc1 nonsense", b"\x91\x93\xa1\xff\xc4\1x\0"])
+def test_a_file_that_is_no_copy_is_named_with_the_way_out(tmp_path, damaged):
     path = tmp_path / "retained"
-    path.write_bytes(b"\xc1 nonsense")
+    path.write_bytes(damaged)
     with pytest.raises(Misconfigured, match=r"retained: .* remove the file"):
         Retained().load(path)
 
@@ -136,18 +137,19 @@ def test_a_file_that_is_no_copy_is_named_with_the_way_out(tmp_path):
 @looped
 async def test_a_change_is_written_within_a_second_and_only_then(tmp_path):
     bed = Bed()
-    bed.endpoint.shelve(tmp_path / "retained")
+    await bed.endpoint.shelve(tmp_path)
+    shelf = bed.endpoint._shelves[0]
     bed.client(connect5("s")).send(publish5("f/a", b"1", 1, retain=True))
     await turns()
     bed.wait(1)
-    assert bed.endpoint._shelving is not None
-    await bed.endpoint._shelving
+    assert shelf.writing is not None
+    await shelf.writing
     other = Retained()
     other.load(tmp_path / "retained")
     assert [kept.topic for kept, _ in other.find("#")] == ["f/a"]
     (tmp_path / "retained").unlink()
     bed.wait(1)
-    assert bed.endpoint._shelving is None
+    assert shelf.writing is None
 
 
 # ---- subscription identifiers

@@ -219,7 +219,7 @@ class Node:
             _authenticator(exposure.token),
             device_context(exposure),
             clock=self._clock,
-            retained=self.space.path / "mqtt" / "retained",
+            folder=self.space.path / "mqtt",
         )
         self.ingest.sparkplug.ask = partial(self.mqtt.publish, retain=False)
         controls = Controls(self.graph, self.mqtt)

@@ -1,4 +1,4 @@
-"""All clients together: who may come in, whose session waits, who wants what, and what is retained.
+"""All clients together: who may come in, who wants what, and what is retained.
 
 It knows nothing of the disk: whoever calls `fan_out` says that a message is durable.
 """
@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import cast, final
 
 from ectype.clock import Clock
-from ectype.sources.mqtt.connection import TAKEN_OVER, Connection, Greeting
+from ectype.sources.mqtt.connection import Connection, Greeting
+from ectype.sources.mqtt.filters import LOCAL, Filters, Share, is_shared, is_sound
 from ectype.sources.mqtt.limits import Limits
 from ectype.sources.mqtt.outbox import Outbox
 from ectype.sources.mqtt.packets import (
@@ -34,12 +35,12 @@ from ectype.sources.mqtt.properties import (
     PACKET_MAXIMUM,
     SESSION_EXPIRY,
     SUBSCRIPTION_ID,
-    WILL_DELAY,
 )
 from ectype.sources.mqtt.reader import TOPIC_ALIASES
 from ectype.sources.mqtt.retained import Retained
-from ectype.sources.mqtt.session import LONGEST_S, Session, Share
-from ectype.sources.mqtt.topics import NAMED, Subscriptions
+from ectype.sources.mqtt.session import LONGEST_S, Session
+from ectype.sources.mqtt.sessions import Sessions
+from ectype.sources.mqtt.topics import NAMED
 from ectype.sources.mqtt.writer import identified, suback, topic_field, unsuback
 
 log = logging.getLogger("ectype.mqtt")
@@ -48,7 +49,6 @@ Authenticate = Callable[[str, str], bool]
 
 _SUBSCRIPTIONS = 1000
 _REFUSED, _NO_SUBSCRIPTION, _BAD_FILTER, _QUOTA = 0x80, 0x11, 0x8F, 0x97
-_LOCAL = 4  # in what a subscriber wants: its own messages too
 
 
 @final
@@ -71,11 +71,10 @@ class Clients:
         self._limits = limits
         self._reserved = reserved
         self._monotonic = monotonic
-        self._bequeath = bequeath
-        self._sessions: dict[tuple[str, str], Session] = {}
-        self._shares: dict[str, Share] = {}
-        self.subscriptions: Subscriptions[Session | Share] = Subscriptions()
+        self._filters = Filters()
+        self.subscriptions = self._filters.subscriptions
         self.retained = Retained(lambda: clock() / 1e9, reserved)
+        self.sessions = Sessions(self._filters, limits, monotonic, lambda: clock() / 1e9, bequeath)
         self.sent = 0
         self.known: Callable[[str], Iterable[tuple[str, bytes]]] | None = None  # what a filter finds beside retained
 
@@ -97,29 +96,10 @@ class Clients:
             connect.properties.values.get(SESSION_EXPIRY, 0) if connect.level == 5 else LONGEST_S * (not connect.clean)
         )
         expiry_s = min(int(asked), LONGEST_S)
-        # Per user, or one user could throw out another.
-        key = (connection.certified or connect.username or "", connection.name)
-        old = self._sessions.get(key)
-        present = old is not None and not connect.clean
-        if old is not None:
-            before = old.connection
-            if before is not None:
-                before.close(
-                    f"a new connection from {connection.peer} has taken over its client id",
-                    level=logging.INFO,
-                    code=TAKEN_OVER,
-                )
-            if not present:
-                self._end(old)
-        if old is not None and present:
-            old.resume(connection, expiry_s)
-            session = old
-        else:
-            session = self._sessions[key] = Session(key, connection, expiry_s)
-        session.outbox.session = session
-        if expiry_s:
-            session.outbox.hold()
-        connection.session = session
+        user = connection.certified or connect.username or ""  # per user, or one user could throw out another
+        if not name:
+            connection.name = self.sessions.free(user, connection.name)
+        present = self.sessions.greet((user, connection.name), connection, connect.clean, expiry_s)
         properties: list[tuple[int, int | str]] = [
             (ALIAS_MAXIMUM, TOPIC_ALIASES),
             (PACKET_MAXIMUM, self._limits.packet),
@@ -152,23 +132,15 @@ class Clients:
         granted: list[int] = []
         greeted: list[tuple[str, int]] = []
         for pattern, options in packet.filters:
-            qos, no_local, as_published, handling = options & 3, options & 4, options & 8, options >> 4 & 3
-            shared = pattern.startswith("$share/")
-            parts = pattern.split("/", 2)
-            if self.subscriptions.count(session) >= _SUBSCRIPTIONS:
+            qos, handling = options & 3, options >> 4 & 3
+            if pattern not in session.filters and len(session.filters) >= _SUBSCRIPTIONS:
                 granted.append(_REFUSED if connection.version == 4 else _QUOTA)
-            elif shared and (len(parts) < 3 or not parts[1] or not parts[2] or no_local):
+            elif not is_sound(pattern, options):
                 granted.append(_REFUSED if connection.version == 4 else _BAD_FILTER)
-            elif shared:
-                share = self._shares.setdefault(pattern, Share(parts[2]))
-                share.members[session] = qos, identified(identifier)
-                self.subscriptions.add(share, parts[2], qos | _LOCAL)
-                granted.append(qos)
             else:
-                new = not self.subscriptions.has(session, pattern)
-                self.subscriptions.add(session, pattern, qos | (0 if no_local else _LOCAL) | as_published, identifier)
+                new = self._filters.add(session, pattern, options, identifier)
                 granted.append(qos)
-                if handling == 0 or (handling == 1 and new):
+                if not is_shared(pattern) and (handling == 0 or (handling == 1 and new)):
                     greeted.append((pattern, qos))
         connection.send(suback(packet.packet_id, granted, connection.version))
         named = identified(identifier)
@@ -189,44 +161,8 @@ class Clients:
         session = connection.session
         if session is None:
             return
-        reasons: list[int] = []
-        for pattern in packet.filters:
-            share = self._shares.get(pattern)
-            if share is not None and session in share.members:
-                self._unshare(pattern, share, session)
-                reasons.append(0)
-            else:
-                reasons.append(0 if self.subscriptions.has(session, pattern) else _NO_SUBSCRIPTION)
-                self.subscriptions.remove(session, pattern)
+        reasons = [0 if self._filters.remove(session, pattern) else _NO_SUBSCRIPTION for pattern in packet.filters]
         connection.send(unsuback(packet.packet_id, reasons, connection.version))
-
-    def lost(self, connection: Connection, will: Will | None, closing: bool) -> Will | None:
-        """The client has gone; its session may wait for it. Returns the will that is to be published now."""
-        session = connection.session
-        if session is None or session.connection is not connection:
-            return will
-        if not session.expiry_s or closing:
-            self._end(session)
-            return will
-        session.leave(self._monotonic())
-        if will is not None and (delay := will.properties.values.get(WILL_DELAY, 0)):
-            session.will, session.will_at_s = will, self._monotonic() + int(delay)
-            return None
-        return will
-
-    def sweep(self, now_s: float) -> None:
-        """End the sessions whose time is up, and the oldest while all hold too much."""
-        for session in self._sessions.values():
-            session.outbox.expire()
-        away = [session for session in self._sessions.values() if session.connection is None]
-        held = sum(session.outbox.queued_bytes for session in away)
-        for k, session in enumerate(away):  # oldest first, as they lie in a dict
-            if session.will is not None and now_s >= session.will_at_s:
-                will, session.will = session.will, None
-                self._bequeath(session.key[1], will)
-            if now_s >= session.ends_s or held > self._limits.endpoint or len(away) - k > self._limits.away:
-                held -= session.outbox.queued_bytes
-                self._end(session)
 
     def publish(self, topic: str, payload: bytes, retain: bool) -> None:
         """Tell subscribers something of the node's own, at QoS 1."""
@@ -235,36 +171,11 @@ class Clients:
         field, subscribers = self.subscriptions.find(topic)
         touched: set[Outbox] = set()
         for who, wanted in subscribers:
-            session, given, named = self._chosen(topic, who, wanted)
+            session, given, named = self._filters.chosen(topic, who, wanted)
             session.outbox.add(field, payload, min(given & 3, 1), False, named)
             touched.add(session.outbox)
         self.sent += len(subscribers)
         self.flush(touched)
-
-    def _chosen(self, topic: str, who: Session | Share, wanted: int) -> tuple[Session, int, bytes]:
-        """Who gets it, how, and the identifiers of its subscriptions."""
-        if isinstance(who, Share):
-            session, (qos, named) = who.pick()
-            return session, qos | _LOCAL, named
-        return who, wanted, self.subscriptions.named(topic, who) if wanted & NAMED else b""
-
-    def _end(self, session: Session) -> None:
-        """The session is over: nobody will ask for what it holds."""
-        self.subscriptions.forget(session)
-        for pattern, share in tuple(self._shares.items()):
-            if session in share.members:
-                self._unshare(pattern, share, session)
-        if self._sessions.get(session.key) is session:
-            del self._sessions[session.key]
-        if session.will is not None:
-            will, session.will = session.will, None
-            self._bequeath(session.key[1], will)
-
-    def _unshare(self, pattern: str, share: Share, session: Session) -> None:
-        del share.members[session]
-        if not share.members:
-            del self._shares[pattern]
-            self.subscriptions.remove(share, share.pattern)
 
     def flush(self, touched: set[Outbox]) -> None:
         """Send what these are owed."""
@@ -284,7 +195,7 @@ class Clients:
         wanted_by: dict[tuple[Session, int], list[int]] = {}
         for subscribers, origins in same.items():
             sessions = {senders[k].session for k in origins}
-            if any(isinstance(who, Share) or not (at & _LOCAL or who not in sessions) for who, at in subscribers):
+            if any(isinstance(who, Share) or not (at & LOCAL or who not in sessions) for who, at in subscribers):
                 for k in origins:
                     part = packed.chosen(packed.of([k]))
                     heads = bytearray((0x30 | run.qos << 1,)) * len(part)
@@ -329,8 +240,8 @@ class Clients:
             for who, wanted in subscribers:
                 named = b""
                 if wanted & NAMED or isinstance(who, Share):
-                    who, wanted, named = self._chosen(message.topic, who, wanted)
-                if wanted & _LOCAL or who is not connection.session:
+                    who, wanted, named = self._filters.chosen(message.topic, who, wanted)
+                if wanted & LOCAL or who is not connection.session:
                     as_retained = bool(retain and wanted & 8)
                     given = wanted & 3
                     who.outbox.add(field, message.payload, min(qos, given), as_retained, named + properties, expires_s)

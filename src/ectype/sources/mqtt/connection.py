@@ -310,6 +310,7 @@ class Connection(asyncio.Protocol):
             self.close(_WHY_NOT[greeting.code].format(connect=connect))
             return
         self.greeted = True
+        self._reader.source = self.name
         if greeting.present:
             self.outbox.refill()
         self._will = connect.will

@@ -14,7 +14,6 @@ Reading stops while too much is on its way to the disk. See docs/mqtt.md for wha
 import asyncio
 import errno
 import logging
-import os
 import ssl as tls
 import time
 from collections import deque
@@ -32,6 +31,7 @@ from ectype.sources.mqtt.connection import SHUTTING_DOWN, Connection, Greeting
 from ectype.sources.mqtt.limits import USUAL, Limits
 from ectype.sources.mqtt.outbox import SOCKET_LIMIT, Outbox
 from ectype.sources.mqtt.packets import RETAIN, Connect, Publishes, Run, Subscribe, Unsubscribe, Will
+from ectype.sources.mqtt.shelf import Shelf
 from ectype.sources.mqtt.turn import Turn
 from ectype.sources.mqtt.websocket import Door
 
@@ -120,10 +120,7 @@ class MqttEndpoint:
         self._serial = 0
         self._connections: set[Connection] = set()
         self.clients = Clients(authenticate, limits, reserved, monotonic, self._bequeath, clock)
-        self._shelf: Path | None = None
-        self._shelved = 0  # which changes of the retained messages are in the file
-        self._shelving: asyncio.Future[None] | None = None
-        self._shelve_at_s = 0.0
+        self._shelves: list[Shelf] = []
         self._topics: dict[bytes, str] = {}
         self.turn: Turn[Connection] = Turn(self._topics, limits.packet, self._begin)
         self._gathering: _Group | None = None
@@ -147,15 +144,15 @@ class MqttEndpoint:
         limits: Limits = USUAL,
         clock: Clock = system_clock,
         monotonic: Callable[[], float] = time.monotonic,
-        retained: Path | None = None,
+        folder: Path | None = None,
     ) -> "MqttEndpoint":
         """An endpoint that listens; port 0 takes a free one (see `port`). Misconfigured if it cannot.
 
-        retained: the file in which retained messages outlive the endpoint; None keeps them in memory alone.
+        folder: where retained messages and sessions outlive the endpoint; None keeps them in memory alone.
         """
         endpoint = cls(deliver, authenticate=authenticate, limits=limits, clock=clock, monotonic=monotonic)
-        if retained is not None:
-            endpoint.shelve(retained)
+        if folder is not None:
+            await endpoint.shelve(folder)
         await endpoint.listen(host, port, ssl)
         return endpoint
 
@@ -172,10 +169,32 @@ class MqttEndpoint:
             raise Misconfigured(f"cannot listen for MQTT on {host} port {port}: {error.strerror or error}") from error
         self._timer = loop.call_later(_SWEEP_S, self._tick)
 
-    def shelve(self, path: Path) -> None:
-        """Begin with the retained messages in this file, and keep them there. Misconfigured if it cannot be read."""
-        self.clients.retained.load(path)
-        self._shelf, self._shelved = path, self.clients.retained.changes
+    async def shelve(self, folder: Path) -> None:
+        """Begin with the retained messages and the sessions in this folder, and keep them there.
+
+        Misconfigured if they cannot be read, or written where they must be before a client comes.
+        """
+        clients = self.clients
+        retained, sessions = folder / "retained", folder / "sessions"
+        clients.retained.load(retained)
+        last = clients.sessions.load(sessions)
+        self._shelves = [
+            Shelf(
+                retained,
+                "retained MQTT messages",
+                lambda: clients.retained.changes,
+                clients.retained.copy,
+                self.monotonic,
+            ),
+            Shelf(sessions, "MQTT sessions", clients.sessions.changes, clients.sessions.copy, self.monotonic),
+        ]
+        if last:
+            try:
+                await self._shelves[1].write()
+            except OSError as error:
+                raise Misconfigured(
+                    f"{sessions}: cannot be written ({error}); make room, or the folder writable"
+                ) from error
 
     def connection(self) -> Connection:
         """A protocol for one more client: what any other transport (WebSocket, a test) plugs in."""
@@ -237,10 +256,8 @@ class MqttEndpoint:
                 await self._idle.wait()
         except TimeoutError:
             log.error("the MQTT endpoint closes with messages on their way to the disk: they stay unacknowledged")
-        if self._shelving is not None:
-            await asyncio.wait([self._shelving])
-        if self._shelved != self.clients.retained.changes:
-            await self._write_retained()
+            for group in (*self._groups, *filter(None, [self._gathering])):
+                self._untake(group)
         for connection in tuple(self._connections):
             connection.forget_will()
             connection.close(None, code=SHUTTING_DOWN)
@@ -248,6 +265,9 @@ class MqttEndpoint:
             await asyncio.sleep(0)
         for connection in tuple(self._connections):
             connection.close(None, now=True)
+        self.clients.sessions.close()
+        for shelf in self._shelves:
+            await shelf.close()
         if self._server is not None:
             await self._server.wait_closed()
 
@@ -279,7 +299,7 @@ class MqttEndpoint:
         self._paused.discard(connection)
         self._dropped += connection.outbox.dropped
         connection.outbox.dropped = 0
-        will = self.clients.lost(connection, will, self._closing)
+        will = self.clients.sessions.lost(connection, will)
         if will is not None:
             self._bequeath(connection.name, will)
 
@@ -447,38 +467,10 @@ class MqttEndpoint:
         now_s = self.monotonic()
         for connection in tuple(self._connections):
             connection.sweep(now_s)
-        self.clients.sweep(now_s)
-        if self._shelving is None and now_s >= self._shelve_at_s and self._shelved != self.clients.retained.changes:
-            self._shelving = asyncio.ensure_future(self._write_retained())
-
-    async def _write_retained(self) -> None:
-        """Put a copy of the retained messages into their file; waits ten times as long as it takes before the next."""
-        if self._shelf is None:
-            self._shelving = None
-            return
-        began_s = self.monotonic()
-        changes = self.clients.retained.changes
-        data = self.clients.retained.copy()
-        try:
-            await asyncio.to_thread(_replace, self._shelf, data)
-            self._shelved = changes
-        except OSError as error:
-            log.warning("the retained MQTT messages could not be written to %s: %s", self._shelf, error)
-        finally:
-            self._shelve_at_s = self.monotonic() + 10 * (self.monotonic() - began_s)
-            self._shelving = None
+        self.clients.sessions.sweep(now_s)
+        for shelf in self._shelves:
+            shelf.sweep(now_s)
 
     def _tick(self) -> None:
         self.sweep()
         self._timer = asyncio.get_running_loop().call_later(_SWEEP_S, self._tick)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put `data` in the place of the file, whole and on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.new")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

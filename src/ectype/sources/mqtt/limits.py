@@ -17,7 +17,7 @@ class Limits:
     connection: int = 8 << 20
     endpoint: int = 64 << 20
     connections: int = 10_000
-    away: int = 1000
+    away: int = 10_000  # as many as connections: after a restart all of those are away
 
 
 USUAL = Limits()

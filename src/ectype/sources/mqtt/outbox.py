@@ -10,23 +10,22 @@ each subscriber's own, counted up and used again once acknowledged.
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from math import ceil
-from typing import Protocol, cast, final
+from typing import Protocol, final
 
 import numpy as np
 
 from ectype.sources.batch import Packed
+from ectype.sources.mqtt.waiting import EXPIRY, Away, Waiting, id_at
 from ectype.sources.mqtt.writer import publish_head, remaining_length, topic_field
-from ectype.values.block import Int64s
 
 WINDOW = 8192
 SOCKET_LIMIT = 4 << 20
 QUEUE_LIMIT = 16 << 20
 AWAY_LIMIT = 1 << 20
 _PUBREL = b"\x62\x02"
-_EXPIRY = b"\x02"
-_OVERHEAD = 128  # what Python adds to one queued message, so that many empty ones are bounded too
-
+_IDS_AHEAD = 32_768
 
 _HEADS = [bytes((0x32, size)) for size in range(128)]
 _IDS = np.arange(65_536, dtype=">u2").tobytes()
@@ -44,23 +43,29 @@ class Pipe(Protocol):
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What a subscriber that may come back is owed.
+
+    version: of MQTT, in which the packets are; last_id: the packet id that was used last;
+    sent: what it has not acknowledged, as it was sent; released: QoS 2 ids for which it is owed a PUBREL;
+    queue: what was never sent, all single.
+    """
+
+    version: int
+    last_id: int
+    sent: tuple[bytes, ...]
+    released: tuple[int, ...]
+    queue: tuple[Waiting, ...]
+
+
+@final
 class Outbox:
     """Messages on their way to one subscriber. `add` them, then `flush` once: one write for all."""
 
     __slots__ = (
-        *("_ahead", "_expiring", "_id", "_now", "_pipe", "_queue", "_queued", "_ready"),
-        *(
-            "_held",
-            "_released",
-            "dropped",
-            "limit",
-            "max_packet",
-            "session",
-            "socket_limit",
-            "version",
-            "waiting",
-            "window",
-        ),
+        *("_ahead", "_expiring", "_held", "_id", "_now", "_pipe", "_queue", "_queued", "_ready", "_released"),
+        *("changed", "dropped", "limit", "max_packet", "session", "socket_limit", "version", "waiting", "window"),
     )
 
     def __init__(
@@ -78,12 +83,13 @@ class Outbox:
         self._expiring = 0  # messages in the queue that may
         self._ready: list[bytes] = []
         self._ahead = 0  # bytes in _ready and in the socket's buffer
-        self._queue: deque[_Kept] = deque()
+        self._queue: deque[Waiting] = deque()
         self._queued = 0
         self._id = 0
         self.waiting: set[int] = set()
         self._held: dict[int, bytes] | None = None  # what waits for its PUBACK, if it is to be sent again
         self._released: dict[int, None] = {}  # QoS 2 ids whose PUBREC came, in that order
+        self.changed = True  # what `owed` tells, since somebody set this to False
         self.version = 4
         self.max_packet = 0
         self.session: object = None
@@ -131,7 +137,7 @@ class Outbox:
             if left_s < 0:
                 return
             if self.version == 5:
-                properties = _EXPIRY + left_s.to_bytes(4, "big") + properties
+                properties = EXPIRY + left_s.to_bytes(4, "big") + properties
                 expiry_at = len(remaining_length(len(properties))) + 1
         if self.version == 5:
             payload = (remaining_length(len(properties)) + properties if properties else b"\0") + payload
@@ -167,7 +173,7 @@ class Outbox:
             if self._queued <= self.limit:  # beyond, the connection is about to end: keep nothing more
                 self._expiring += expires_s is not None
                 at = len(head) + 2 + expiry_at if expiry_at else 0
-                self._keep(_Kept(head + b"\0\0" + payload, None, len(head), expires_s, at))
+                self._keep(Waiting(head + b"\0\0" + payload, None, len(head), expires_s, at))
             else:
                 self.dropped += 1
         else:
@@ -189,10 +195,11 @@ class Outbox:
                 self._ready.append(packed.data)
                 self._ahead += len(packed.data)
         elif self._queued <= self.limit:
-            self._keep(_Kept(packed.data, packed.starts, packed.bodies - (2 + (version == 5))))
+            self._keep(Waiting(packed.data, packed.starts, packed.bodies - (2 + (version == 5))))
             self._take()
 
-    def _keep(self, kept: "_Kept") -> None:
+    def _keep(self, kept: Waiting) -> None:
+        self.changed = True
         self._queue.append(kept)
         self._queued += kept.size
 
@@ -206,6 +213,7 @@ class Outbox:
     def acknowledged(self, ids: Iterable[int]) -> None:
         """The subscriber has these; ids it was never given are ignored, as a resent PUBACK may be one."""
         if self._held is not None:
+            self.changed = True
             ids = list(ids)
             for packet_id in ids:
                 self._queued -= len(self._held.pop(packet_id, b""))
@@ -218,6 +226,7 @@ class Outbox:
         if self._held is not None and packet_id in self.waiting:
             self._queued -= len(self._held.pop(packet_id, b""))
             self._released[packet_id] = None
+            self.changed = True
         self._pipe.write(_PUBREL + packet_id.to_bytes(2, "big"))
 
     def hold(self) -> None:
@@ -225,16 +234,47 @@ class Outbox:
         if self._held is None:
             self._held = {}
 
+    @property
+    def holds(self) -> bool:
+        """Whether it keeps what is not acknowledged."""
+        return self._held is not None
+
+    def owed(self) -> Owed:
+        """All that is owed. What waits is not copied: it stays as it is, but for the seconds that it says are left."""
+        sent = () if self._held is None else tuple(self._held.values())
+        return Owed(self.version, self._id, sent, tuple(self._released), tuple(self._queue))
+
+    @classmethod
+    def owing(cls, owed: Owed, monotonic: Callable[[], float]) -> "Outbox":
+        """One whose subscriber is away. Broken if `sent` holds what no subscriber is sent.
+
+        The next packet id is far from the last: the subscriber may remember ids that it was given later than
+        `owed` knows of, and would take another QoS 2 message with such an id for a repeat.
+        """
+        outbox = cls(Away(), limit=AWAY_LIMIT, monotonic=monotonic)
+        outbox.hold()
+        outbox.version = owed.version
+        outbox._id = (owed.last_id + _IDS_AHEAD) % 65_535
+        outbox._held = {int.from_bytes(packet[(at := id_at(packet)) : at + 2], "big"): packet for packet in owed.sent}
+        outbox._released = dict.fromkeys(owed.released)
+        outbox.waiting = {*outbox._held, *owed.released}
+        outbox._queue = deque(owed.queue)
+        outbox._expiring = sum(kept.expires_s is not None for kept in owed.queue)
+        outbox._queued = sum(map(len, owed.sent)) + sum(kept.size for kept in owed.queue)
+        return outbox
+
     def detach(self) -> None:
         """The subscriber has gone; what comes at QoS 1 and 2 waits for it, within a smaller limit."""
-        self._pipe = _Away()
+        self._pipe = Away()
         self._ready.clear()
+        self.changed = True
         self.limit = min(self.limit, AWAY_LIMIT)
 
     def attach(self, new: "Outbox") -> None:
         """The subscriber is back, on the pipe of `new`: all it has not acknowledged is sent again, then the rest."""
         self._pipe, self.version, self.max_packet = new._pipe, new.version, new.max_packet
         self.window, self.limit = new.window, new.limit
+        self.changed = True
         self._ready += [_PUBREL + packet_id.to_bytes(2, "big") for packet_id in self._released]
         if self._held is not None:
             self._ready += [bytes((packet[0] | 8,)) + packet[1:] for packet in self._held.values()]
@@ -266,6 +306,7 @@ class Outbox:
             ids = self._ids(n)
             data = kept.take(ids)
             if self._held is not None:
+                self.changed = True
                 self._held[ids[0]] = data
                 self._queued += len(data)
             if kept.left:
@@ -298,6 +339,7 @@ class Outbox:
         packet_id = self._next_id()
         packet = (head, packet_id.to_bytes(2, "big"), payload)
         if self._held is not None:
+            self.changed = True
             self._held[packet_id] = b"".join(packet)
             self._queued += len(self._held[packet_id])
         self._ready += packet
@@ -312,69 +354,3 @@ class Outbox:
         self._id = packet_id
         self.waiting.add(packet_id)
         return packet_id
-
-
-@final
-class _Away:
-    """Where a subscriber's socket was: no room for anything."""
-
-    def write(self, data: bytes, /) -> None:
-        """Nobody reads it."""
-
-    def get_write_buffer_size(self) -> int:
-        """Always full."""
-        return 1 << 62
-
-
-@final
-class _Kept:
-    """QoS 1 packets that wait, with room for their ids `id_at` bytes into each. starts: None for a single one.
-
-    expires_s: when a single one is worth nothing any more; expiry_at: where it says so, 0 if nowhere.
-    """
-
-    __slots__ = ("at", "data", "expires_s", "expiry_at", "id_at", "left", "starts")
-
-    def __init__(
-        self,
-        data: bytes,
-        starts: Int64s | None,
-        id_at: Int64s | int,
-        expires_s: float | None = None,
-        expiry_at: int = 0,
-    ) -> None:
-        self.expires_s = expires_s
-        self.expiry_at = expiry_at
-        self.data = data
-        self.starts = starts
-        self.id_at = id_at
-        self.at = 0
-        self.left = 1 if starts is None else len(starts) - 1
-
-    @property
-    def size(self) -> int:
-        """What it holds in memory; a piece of it that was sent is held as long as the rest."""
-        return len(self.data) + _OVERHEAD + (0 if self.starts is None else 16 * len(self.starts))
-
-    def still(self, now_s: float) -> bool:
-        """Whether it is still worth sending; then it says how long."""
-        left_s = 0 if self.expires_s is None else ceil(self.expires_s - now_s)
-        if left_s > 0 and self.expiry_at:
-            self.data = self.data[: self.expiry_at] + left_s.to_bytes(4, "big") + self.data[self.expiry_at + 4 :]
-        return left_s > 0
-
-    def take(self, ids: list[int]) -> bytes:
-        """The next packets, one for each id."""
-        n = len(ids)
-        self.left -= n
-        if isinstance(self.id_at, int):
-            return self.data[: self.id_at] + ids[0].to_bytes(2, "big") + self.data[self.id_at + 2 :]
-        starts = cast(Int64s, self.starts)
-        first, last = int(starts[self.at]), int(starts[self.at + n])
-        out = np.frombuffer(self.data, np.uint8)[first:last].copy()
-        places = starts[self.at : self.at + n] - first + self.id_at[self.at : self.at + n]
-        numbers = np.array(ids, np.uint16)
-        out[places] = numbers >> 8
-        out[places + 1] = numbers & 255
-        self.at += n
-        return out.tobytes()

@@ -1,10 +1,6 @@
-"""The last retained message of each topic, for whoever subscribes later; kept in a file, too.
+"""The last retained message of each topic, for whoever subscribes later; see `shelf` for the file they are kept in."""
 
-The file is a copy of what is in memory, put in its place whole and seldom: about a second after a change, and longer
-the longer the last copy took. A crash can lose the newest second of it; the messages themselves are in the log.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import final
 
@@ -102,9 +98,10 @@ class Retained:
             if kept.expires_s is None or kept.expires_s > now_s
         ]
 
-    def copy(self) -> bytes:
-        """All of it but the node's own topics, for `load`."""
-        return msgspec.msgpack.encode([kept for kept in self._kept.values() if not kept.topic.startswith(self._own)])
+    async def copy(self) -> Iterable[bytes]:
+        """All of it but the node's own topics, for `load`; encoded only when it is iterated over, by any thread."""
+        taken = [kept for kept in self._kept.values() if not kept.topic.startswith(self._own)]
+        return (msgspec.msgpack.encode(whole) for whole in (taken,))
 
     def load(self, path: Path) -> None:
         """Take in what a file holds; nothing if there is none. Misconfigured if it is anything else."""
@@ -112,7 +109,7 @@ class Retained:
             found = msgspec.msgpack.decode(path.read_bytes(), type=list[Kept])
         except FileNotFoundError:
             return
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
             raise Misconfigured(
                 f"{path}: the retained messages cannot be read ({error}); remove the file to go on without them"
             ) from error

@@ -1,7 +1,7 @@
-"""What is kept for one client, and for longer than its connection if it asked for that; and groups that share.
+"""What is kept for one client, and for longer than its connection if it asked for that.
 
-A session holds the client's subscriptions (through the endpoint), what it is owed, and the QoS 2 ids it has used.
-It ends with the connection, or so many seconds later. Sessions are in memory: a restart of the node ends them.
+A session holds the client's subscriptions, what it is owed, and the QoS 2 ids it has used. It ends with the
+connection, or so many seconds later; until then it outlives the node, too (`sessions`).
 """
 
 from typing import TYPE_CHECKING, final
@@ -17,19 +17,36 @@ LONGEST_S = 24 * 3600
 
 @final
 class Session:
-    """One client's. `connection` is None while it is away; until `ends_s` it may come back."""
+    """One client's. `connection` is None while it is away; until `ends_s` it may come back.
 
-    __slots__ = ("connection", "ends_s", "exactly_once", "expiry_s", "key", "outbox", "will", "will_at_s")
+    key: (user, client id); filters: (options, identifier) of each, as the client said them.
+    """
 
-    def __init__(self, key: tuple[str, str], connection: "Connection", expiry_s: int) -> None:
+    __slots__ = (
+        *("connection", "ends_s", "exactly_once", "expiry_s", "filters"),
+        *("key", "outbox", "will", "will_at_s"),
+    )
+
+    def __init__(self, key: tuple[str, str], outbox: Outbox, expiry_s: int) -> None:
+        """Of a client that is away; see `resume`."""
         self.key = key
-        self.connection: Connection | None = connection
-        self.outbox: Outbox = connection.outbox
+        self.connection: Connection | None = None
+        self.outbox = outbox
         self.expiry_s = expiry_s
         self.ends_s = 0.0
-        self.exactly_once: set[int] = connection.exactly_once
+        self.filters: dict[str, tuple[int, int]] = {}
+        self.exactly_once: set[int] = set()
         self.will: Will | None = None
         self.will_at_s = 0.0
+
+    @classmethod
+    def begun(cls, key: tuple[str, str], connection: "Connection", expiry_s: int) -> "Session":
+        """A new one, of a client that has just come."""
+        session = cls(key, connection.outbox, expiry_s)
+        session.connection, session.exactly_once = connection, connection.exactly_once
+        if expiry_s:
+            session.outbox.hold()
+        return session
 
     def leave(self, now_s: float) -> None:
         """The client has gone; what comes for it waits."""
@@ -43,31 +60,7 @@ class Session:
         self.expiry_s = expiry_s
         self.will = None
         self.outbox.attach(connection.outbox)
+        if expiry_s:
+            self.outbox.hold()
         connection.outbox = self.outbox
         connection.exactly_once = self.exactly_once
-
-
-@final
-class Share:
-    """A group of sessions that share a subscription ($share/group/filter): each message goes to one of them in turn."""
-
-    __slots__ = ("_next", "members", "pattern")
-
-    def __init__(self, pattern: str) -> None:
-        self.pattern = pattern
-        self.members: dict[Session, tuple[int, bytes]] = {}
-        self._next = 0
-
-    def pick(self) -> tuple[Session, tuple[int, bytes]]:
-        """Who is next: one that is connected, while there is one.
-
-        With the QoS it wants, and its subscription identifier as a property.
-        """
-        members = list(self.members.items())
-        for k in range(len(members)):
-            found = members[(self._next + k) % len(members)]
-            if found[0].connection is not None:
-                self._next += k + 1
-                return found
-        self._next += 1
-        return members[self._next % len(members)]
