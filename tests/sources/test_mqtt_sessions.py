@@ -327,6 +327,18 @@ async def test_a_client_without_a_name_is_not_taken_for_one_from_before(tmp_path
     assert bed.client(connect5(name, 600, clean=False)).took()[0][1][0] == 1
 
 
+@looped
+async def test_a_session_that_does_not_wait_is_not_handed_on():
+    bed = Bed()
+    old = bed.client(wire.connect("w") + wire.subscribe(1, ("f", 1)))
+    assert bed.client(wire.connect("w", clean=False)).took() == [CONNACK]
+    await turns()
+    assert old.pipe.gone
+    bed.client(wire.connect("s") + wire.publish("f", b"1", 1, 1))
+    await turns()
+    assert bed.endpoint.stats().sent == 0
+
+
 # ---- damage
 
 

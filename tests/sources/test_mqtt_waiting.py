@@ -60,6 +60,40 @@ async def test_what_waits_for_a_client_expires_and_the_rest_says_what_is_left():
 
 
 @looped
+async def test_a_client_may_come_back_with_another_version():
+    bed = Bed()
+    away = bed.client(connect5("w", 3600) + subscribe5_as(1, "f/#", 300))
+    sender = bed.client(connect5("s"))
+    sender.send(publish5("f/a", b"sent", 1, 90))
+    await turns()
+    away.protocol.connection_lost(None)
+    sender.send(publish5("f/a", b"1", 2, 60), publish5("f/a", b"2" * 200, 3))
+    await turns()
+    back = bed.client(wire.connect("w", clean=False))
+    assert [(p, q) for _, p, q, _ in back.took_messages()] == [(b"sent", 1), (b"1", 2), (b"2" * 200, 3)]
+    back.protocol.connection_lost(None)
+    sender.send(publish5("f/a", b"3", 4, 60))
+    await turns()
+    bed.wait(10)
+    again = bed.client(connect5("w", 3600, clean=False))
+    assert [payload for payload, _ in got(again)] == [b"sent", b"1", b"2" * 200, b"3"]
+    outbox = again.protocol.outbox
+    assert outbox.queued_bytes == sum(map(len, outbox._held.values()))
+
+
+@looped
+async def test_a_message_that_waits_for_another_version_says_what_is_left():
+    bed = Bed()
+    old = bed.client(wire.connect("w", clean=False) + wire.subscribe(1, ("f/#", 1)))
+    sender = bed.client(connect5("s"))
+    old.protocol.connection_lost(None)
+    sender.send(publish5("f/a", b"1", 1, 60), publish5("f/a", b"2", 2), publish5("f/a", b"3", 3, 5))
+    await turns()
+    bed.wait(10)
+    assert got(bed.client(connect5("w", 3600, clean=False))) == [(b"1", 50), (b"2", None)]
+
+
+@looped
 async def test_a_message_that_need_not_wait_goes_out_with_its_expiry():
     bed = Bed()
     watcher, sender = bed.client(connect5("w") + subscribe5(1, "f/#")), bed.client(connect5("s"))

@@ -17,7 +17,7 @@ from typing import Protocol, final
 import numpy as np
 
 from ectype.sources.batch import Packed
-from ectype.sources.mqtt.waiting import EXPIRY, Away, Waiting, id_at
+from ectype.sources.mqtt.waiting import EXPIRY, Away, Waiting, id_at, translated
 from ectype.sources.mqtt.writer import publish_head, remaining_length, topic_field
 
 WINDOW = 8192
@@ -272,13 +272,26 @@ class Outbox:
 
     def attach(self, new: "Outbox") -> None:
         """The subscriber is back, on the pipe of `new`: all it has not acknowledged is sent again, then the rest."""
-        self._pipe, self.version, self.max_packet = new._pipe, new.version, new.max_packet
+        self._translate(new.version)
+        self._pipe, self.max_packet = new._pipe, new.max_packet
         self.window, self.limit = new.window, new.limit
         self.changed = True
         self._ready += [_PUBREL + packet_id.to_bytes(2, "big") for packet_id in self._released]
         if self._held is not None:
             self._ready += [bytes((packet[0] | 8,)) + packet[1:] for packet in self._held.values()]
         self._ahead = sum(map(len, self._ready))
+
+    def _translate(self, version: int) -> None:
+        """The subscriber speaks this version of MQTT now."""
+        before, self.version = self.version, version
+        if version == before or self._held is None:
+            return
+        self._held = {number: translated(packet, version, False) for number, packet in self._held.items()}
+        self._queue = deque(
+            Waiting.again(translated(kept.data, version, kept.expires_s is not None), kept.expires_s, version)
+            for kept in self._queue
+        )
+        self._queued = sum(map(len, self._held.values())) + sum(kept.size for kept in self._queue)
 
     def refill(self) -> None:
         """Send what was kept, as far as there is room now."""

@@ -56,7 +56,8 @@ class Sessions:
                     level=logging.INFO,
                     code=TAKEN_OVER,
                 )
-            if clean or (old.connection is None and self._monotonic() >= old.ends_s):
+            over = not old.expiry_s if old.connection is not None else self._monotonic() >= old.ends_s
+            if clean or over:  # a session that does not wait ends with its connection
                 self._end(old)
                 old = None
         if old is None:

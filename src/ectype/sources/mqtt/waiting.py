@@ -10,6 +10,7 @@ from typing import cast, final
 import numpy as np
 
 from ectype.sources.mqtt.fields import Broken, long_length
+from ectype.sources.mqtt.writer import remaining_length
 from ectype.values.block import Int64s
 
 EXPIRY = b"\x02"
@@ -98,6 +99,21 @@ def id_at(packet: bytes) -> int:
     if at + 2 > len(packet):
         raise Broken("a PUBLISH is shorter than its topic says")
     return at
+
+
+def translated(packet: bytes, version: int, expires: bool) -> bytes:
+    """A PUBLISH of QoS 1 or 2 of the other version in this one: what only 5 can say is lost.
+
+    expires: leave room for how long the message lasts, where the version can say it.
+    """
+    at = id_at(packet) + 2
+    if version == 5:
+        said = b"\5" + EXPIRY + bytes(4) if expires else b"\0"
+        body = packet[long_length(packet, 0)[1] : at] + said + packet[at:]
+    else:
+        size, end = long_length(packet, at - 1)
+        body = packet[long_length(packet, 0)[1] : at] + packet[end + size :]
+    return packet[:1] + remaining_length(len(body)) + body
 
 
 _HEADS = [bytes((0x30 | dup | qos | retain,)) for dup in (0, 8) for qos in (2, 4) for retain in (0, 1)]
