@@ -26,7 +26,7 @@ def message(turbine: str, step: int, **values: float) -> Message:
 @asynccontextmanager
 async def running(path: Path, *, farm: bool = True, rights: Rights | None = None, **settings: object):
     """A node on the space at `path`; with `farm`, the farm is written if it is not there."""
-    node = await Node.start(path, Settings(estimate=bool(settings.pop("estimate", False))), rights=rights)
+    node = await Node.start(path, Settings(**{"estimate": False, **settings}), rights=rights)
     try:
         if farm and node.log.size == 0:
             for draft in drafts(T0_NS, T0_NS):

@@ -27,10 +27,11 @@ from ectype.ingest.clocks import ClockError
 from ectype.ingest.decode import Decoder, Known, SetAside, set_aside_bodies
 from ectype.ingest.quality import Checks, Verdict
 from ectype.ingest.repeats import Repeats, arrivals
+from ectype.ingest.resent import History, Resent
 from ectype.ingest.sparkplug import Sparkplug
 from ectype.log.entry import Entry, seal
 from ectype.sources.base import Message
-from ectype.sources.batch import parts_of
+from ectype.sources.batch import parts_of, stretches
 from ectype.trust.keys import Signer
 from ectype.values.arrow import MEDIA_TYPE, to_arrow
 from ectype.values.block import Block
@@ -100,7 +101,7 @@ class Ingest:
 
     known: see `decode.Known`; it is asked on the loop, for each property once per batch.
     name: what the entries are about: `block:<name>` and `set-aside:<name>`. bindings: what foreign topics mean;
-    checks: which readings can be trusted.
+    checks: which readings can be trusted; history: where readings of messages that are sent again are looked up.
     """
 
     def __init__(
@@ -112,12 +113,14 @@ class Ingest:
         name: str = "mqtt",
         bindings: Bindings | None = None,
         checks: Checks | None = None,
+        history: History | None = None,
     ) -> None:
         self._log = log
         self._signer = signer
         self._decoder = Decoder(known, bindings)
         self._checks = checks
         self._repeats = Repeats()
+        self._resent = None if history is None else Resent(history)
         self._clock = clock
         self._name = name
         self._waiting: deque[_Batch] = deque()
@@ -169,7 +172,7 @@ class Ingest:
             reasons=tuple(self._reasons),
             last_seen_ns=dict(self._last_seen),
             clocks=self._decoder.clocks.judged(),
-            repeats=self._repeats.count,
+            repeats=self._repeats.count + (0 if self._resent is None else self._resent.count),
             suspect=0 if self._checks is None else self._checks.suspect,
             bad=0 if self._checks is None else self._checks.bad,
             appending_ns=0 if self._appending_ns is None else max(self._clock() - self._appending_ns, 0),
@@ -218,18 +221,24 @@ class Ingest:
         error: BaseException | None = None
         self._appending_ns = self._clock()
         try:
-            decoded = self._decoder.decode([b.messages for b in batches])
-            block, count, arrived = decoded.block, 0, set[int]()
             redelivers = any(b.redelivers for b in batches)
-            if redelivers:
-                arrived = arrivals(b.messages for b in batches)
-                block = self._repeats.fresh(block, arrived)
-            for entries in self._sealed(block, decoded.set_aside):
-                await self._log.append(entries)
-                count += len(entries)
-            if redelivers:
-                self._repeats.remember(block, arrived)
-            self._count(batches, block, decoded.set_aside, count)
+            samples = count = 0
+            aside: list[SetAside] = []
+            for messages, resent in stretches([b.messages for b in batches]):
+                decoded = self._decoder.decode(messages)
+                block, arrived = decoded.block, arrivals(messages) if redelivers or resent else set[int]()
+                if resent and self._resent is not None:
+                    block = await self._resent.fresh(block, arrived)
+                if redelivers:
+                    block = self._repeats.fresh(block, arrived)
+                for entries in self._sealed(block, decoded.set_aside):
+                    await self._log.append(entries)
+                    count += len(entries)
+                if redelivers:
+                    self._repeats.remember(block, arrived)
+                samples += len(block)
+                aside += decoded.set_aside
+            self._count(batches, samples, aside, count)
         except BaseException as failure:
             error = failure
             if not isinstance(failure, Exception):
@@ -282,9 +291,9 @@ class Ingest:
         if entries:
             yield entries
 
-    def _count(self, batches: Sequence[_Batch], block: Block, aside: Sequence[SetAside], entries: int) -> None:
+    def _count(self, batches: Sequence[_Batch], samples: int, aside: Sequence[SetAside], entries: int) -> None:
         self._messages += sum(len(b.messages) for b in batches) - len(aside)
-        self._samples += len(block)
+        self._samples += samples
         self._set_aside += len(aside)
         self._entries += entries
         if aside:

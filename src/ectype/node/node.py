@@ -98,7 +98,9 @@ class Node:
         self._checks = checks = read_checks(space.path, self._model_of, self._comment_of)
         self._bindings = read_bindings(space.path)
         self._alarms = read_alarms(space.path)
-        self.ingest = Ingest(log, space.signer, known, clock, bindings=self._bindings, checks=checks)
+        self.ingest = Ingest(
+            log, space.signer, known, clock, bindings=self._bindings, checks=checks, history=self.history.range
+        )
         self.pushes = Pushes(log, space.signer, known, clock, checks)
         self.follower.tables_come = self.pushes.full_speed
         self.rooms = Rooms(log, self.documents, self.follower, space.signer, clock)

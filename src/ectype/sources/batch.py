@@ -100,12 +100,16 @@ class Packed:
 
 @final
 class Batch(Sequence[Message]):
-    """Messages in order, of which some lie together as `Packed`. A sequence of messages like any other."""
+    """Messages in order, of which some lie together as `Packed`. A sequence of messages like any other.
 
-    __slots__ = ("_n", "parts")
+    resent: which of `parts` their senders have sent before, as they say.
+    """
+
+    __slots__ = ("_n", "parts", "resent")
 
     def __init__(self) -> None:
         self.parts: list[list[Message] | Packed] = []
+        self.resent: set[int] = set()
         self._n = 0
 
     def add(self, packed: Packed) -> None:
@@ -113,12 +117,15 @@ class Batch(Sequence[Message]):
         self.parts.append(packed)
         self._n += len(packed)
 
-    def extend(self, messages: Sequence[Message]) -> None:
-        """These come next."""
+    def extend(self, messages: Sequence[Message], resent: bool = False) -> None:
+        """These come next. resent: all of them, or none."""
         if not messages:
             return
         last = self.parts[-1] if self.parts else None
-        if isinstance(last, list):
+        if resent:
+            self.resent.add(len(self.parts))
+            self.parts.append(list(messages))
+        elif isinstance(last, list) and len(self.parts) - 1 not in self.resent:
             last += messages
         else:
             self.parts.append(list(messages))
@@ -137,6 +144,27 @@ class Batch(Sequence[Message]):
     def __getitem__(self, index: slice) -> list[Message]: ...
     def __getitem__(self, index: int | slice) -> Message | list[Message]:
         return list(self)[index]
+
+
+def stretches(batches: Sequence[Sequence[Message]]) -> list[tuple[list[Sequence[Message]], bool]]:
+    """All these in order, cut where what is sent again begins or ends; each stretch with whether it is."""
+    if not any(isinstance(batch, Batch) and batch.resent for batch in batches):
+        return [(list(batches), False)]
+    found: list[tuple[list[Sequence[Message]], bool]] = []
+    for batch in batches:
+        parts = batch.parts if isinstance(batch, Batch) else [list(batch)]
+        resent = batch.resent if isinstance(batch, Batch) else set[int]()
+        for k, part in enumerate(parts):
+            piece = Batch()
+            if isinstance(part, list):
+                piece.extend(part)
+            else:
+                piece.add(part)
+            if found and found[-1][1] == (k in resent):
+                found[-1][0].append(piece)
+            else:
+                found.append(([piece], k in resent))
+    return found
 
 
 def parts_of(batches: Iterable[Sequence[Message]]) -> Iterator[list[Message] | Packed]:

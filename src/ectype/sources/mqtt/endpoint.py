@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import final
 
@@ -30,7 +31,7 @@ from ectype.sources.mqtt.clients import Authenticate, Clients
 from ectype.sources.mqtt.connection import SHUTTING_DOWN, Connection, Greeting
 from ectype.sources.mqtt.limits import USUAL, Limits
 from ectype.sources.mqtt.outbox import SOCKET_LIMIT, Outbox
-from ectype.sources.mqtt.packets import RETAIN, Connect, Publishes, Run, Subscribe, Unsubscribe, Will
+from ectype.sources.mqtt.packets import DUP, RETAIN, Connect, Publishes, Run, Subscribe, Unsubscribe, Will
 from ectype.sources.mqtt.shelf import Shelf
 from ectype.sources.mqtt.turn import Turn
 from ectype.sources.mqtt.websocket import Door
@@ -41,7 +42,8 @@ Deliver = Callable[[Sequence[Message]], Awaitable[None]]
 
 _OVERHEAD = 256  # what Python adds to one message in flight
 _COLUMNS = 64  # and what it adds where messages look alike
-_PLAIN_HEADS = bytes(head for head in range(256) if not head & RETAIN)
+_PLAIN_HEADS = bytes(head for head in range(256) if not head & (RETAIN | DUP))
+_NOT_RETAINED = bytes(head for head in range(256) if not head & RETAIN)
 _SWEEP_S = 1.0
 _UNREAD = SOCKET_LIMIT // 2
 _CLOSING_S = 10.0
@@ -355,10 +357,12 @@ class MqttEndpoint:
         if isinstance(run, Run):
             self._received += len(run.packed)
             group.messages.add(run.packed)
-        elif run.flags.translate(None, _PLAIN_HEADS):  # an empty retained message only clears a topic: nothing to keep
+        elif run.flags.translate(None, _PLAIN_HEADS):
             self._received += len(run.messages)
-            kept = [m for m, f in zip(run.messages, run.flags, strict=True) if m.payload or not f & RETAIN]
-            group.messages.extend(kept)
+            pairs = zip(run.messages, run.flags, strict=True)
+            for resent, some in groupby(pairs, lambda pair: bool(pair[1] & DUP)):
+                # an empty retained message only clears a topic: nothing to keep
+                group.messages.extend([m for m, f in some if m.payload or not f & RETAIN], resent)
         else:
             self._received += len(run.messages)
             group.messages.extend(run.messages)
@@ -421,7 +425,7 @@ class MqttEndpoint:
                     if isinstance(run, Run):
                         if self.clients.subscriptions:
                             self.clients.fan_out_packed(senders, run, touched)
-                    elif self.clients.subscriptions or run.flags.translate(None, _PLAIN_HEADS):
+                    elif self.clients.subscriptions or run.flags.translate(None, _NOT_RETAINED):
                         self.clients.fan_out(senders[0], run, touched)
         for connection, pubacks in acks.items():  # one write for each, before what others published
             connection.acknowledge(pubacks[0] if len(pubacks) == 1 else b"".join(pubacks))
