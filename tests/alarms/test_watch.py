@@ -63,6 +63,15 @@ def test_sensors_that_agree_are_all_said_to_be_right():
     assert isolate(f, 50, 199).sentence == "All sensors agree with the twin."
 
 
+def test_the_only_sensor_that_speaks_is_not_called_wrong_for_want_of_others():
+    events = events_of(Plant, 500, after={"outlet": 0.09}, at=300)[:, :, 0]
+    events[:, [7, 8]] = 0.0  # the second gauge and the flow meter are declared, and send nothing
+    f = follow(Plant, events)
+    with pytest.raises(Invalid, match="one sensor"):
+        isolate(f, 300, 499)
+    assert watch(f)[0].reason.isolated is None
+
+
 def test_two_gauges_alone_cannot_tell_which_is_wrong_unless_physics_does():
     events = events_of(Plant, 300)[:, :, 0]
     events[:, 2 + 1 + 3 + 2] = 0.0  # no flow meter

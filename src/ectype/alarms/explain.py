@@ -126,20 +126,20 @@ def _ways(followed: Followed, first: int) -> list[_Way]:
     belief = followed.beliefs[first - 1] if first else graph.initial(1)[:, 0]
     out: list[_Way] = []
     for i, s in enumerate(layout.sensors):
-        out.append(_Way("sensor", i, s.name, s.unit, 0.0, s.sigma, -np.inf, np.inf))
+        out.append(_Way("sensor", i, followed.called(s.name), s.unit, 0.0, s.sigma, -np.inf, np.inf))
     for i, p in enumerate(layout.constants):
         now = float(followed.constants[i])
         size = p.prior.spread() if p.prior is not None else 0.1 * abs(now)
         if size > 0:
-            out.append(_Way("parameter", i, p.name, p.unit, now, size, p.low - now, p.high - now))
+            out.append(_Way("parameter", i, followed.called(p.name), p.unit, now, size, p.low - now, p.high - now))
     for i, d in enumerate((*layout.states, *layout.tracked)):
         size = max(float(np.sqrt(max(belief[graph.variance_row(i)], 0.0))), 1e-9)
         now = float(belief[i])
-        out.append(_Way("state", i, d.name, d.unit, now, size, d.low - now, d.high - now))
+        out.append(_Way("state", i, followed.called(d.name), d.unit, now, size, d.low - now, d.high - now))
     for i, u in enumerate(layout.inputs):
         if not isinstance(u, Mode):
             spread = float(followed.inputs()[:, i].std()) or 1.0
-            out.append(_Way("input", i, u.name, u.unit, 0.0, 0.1 * spread, -np.inf, np.inf))
+            out.append(_Way("input", i, followed.called(u.name), u.unit, 0.0, 0.1 * spread, -np.inf, np.inf))
     return out
 
 

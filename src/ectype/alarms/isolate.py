@@ -27,20 +27,30 @@ class Isolated:
     sentence: str
 
 
+def spoken(followed: Followed, first: int, last: int) -> list[int]:
+    """Which sensors, by place, have a reading in rows first to last."""
+    layout = followed.graph.layout
+    flags = followed.events[first : last + 1, 2 + len(layout.inputs) + len(layout.sensors) :]
+    return np.flatnonzero((flags > 0).any(0)).tolist()
+
+
 def isolate(followed: Followed, first: int, last: int, *, level: float = 0.01) -> Isolated:
-    """Over rows first to last. Raises Invalid for an empty span, or with one sensor: nothing is left to judge by."""
+    """Over rows first to last, of the sensors that spoke there. Raises Invalid for an empty span, or if fewer than two
+    spoke: nothing is left to judge by.
+    """
     graph = followed.graph
-    names = [s.name for s in graph.layout.sensors]
-    if len(names) < 2:
-        raise Invalid(f"{graph.behaviour.__name__} has one sensor; without it nothing tells whether it is wrong")
     if not 0 <= first <= last < len(followed):
         raise Invalid(f"rows {first} to {last} are none of a record of {len(followed)}")
+    spoke = spoken(followed, first, last)
+    if len(spoke) < 2:
+        raise Invalid(f"{graph.behaviour.__name__} has one sensor; without it nothing tells whether it is wrong")
+    names = [followed.called(graph.layout.sensors[i].name) for i in spoke]
     n = len(names) + 1
     start = followed.beliefs[first - 1] if first else graph.initial(1)[:, 0]
     events = np.repeat(followed.events[first : last + 1, :, None], n, 2)
-    flags = 2 + len(graph.layout.inputs) + len(names)
-    for i in range(len(names)):
-        events[:, flags + i, i + 1] = 0.0
+    flags = 2 + len(graph.layout.inputs) + len(graph.layout.sensors)
+    for column, i in enumerate(spoke, 1):
+        events[:, flags + i, column] = 0.0
     constants = np.repeat(followed.constants[:, None], n, 1)
     told = Residuals.of(graph, followed.kernel, np.repeat(start[:, None], n, 1), constants, events)
     loud, count = (told.e**2).sum((0, 1)), told.present.sum((0, 1))

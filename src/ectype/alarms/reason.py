@@ -9,7 +9,7 @@ import numpy as np
 
 from ectype.alarms.detectors import Noticed
 from ectype.alarms.explain import Explained, explain
-from ectype.alarms.isolate import Isolated, isolate
+from ectype.alarms.isolate import Isolated, isolate, spoken
 from ectype.alarms.residuals import Residuals
 from ectype.clock import to_iso
 from ectype.foresee.followed import Followed
@@ -21,7 +21,7 @@ _SHOWN = 0.3  # a cause that explains less is no explanation
 @final
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """The change that explains it, the sensor that is wrong (None with one sensor), and both in words."""
+    """The change that explains it, the sensor that is wrong (None if only one spoke), and both in words."""
 
     explained: Explained
     isolated: Isolated | None
@@ -45,9 +45,9 @@ def reason(followed: Followed, since_ns: int, first: int, last: int, noticed: Se
 
     Raises Invalid if the record has no such rows.
     """
-    graph, layout = followed.graph, followed.graph.layout
+    graph = followed.graph
     found = explain(followed, first, last)
-    apart = isolate(followed, first, last) if len(layout.sensors) > 1 else None
+    apart = isolate(followed, first, last) if len(spoken(followed, first, last)) > 1 else None
     before = followed.beliefs[first - 1] if first else graph.initial(1)[:, 0]
     events = followed.events[first : last + 1, :, None]
     residuals = Residuals.of(graph, followed.kernel, before[:, None], followed.constants[:, None], events)
@@ -122,7 +122,7 @@ def _what(followed: Followed, residuals: Residuals, first: int, last: int, n: No
     if n.by == "drift":
         return _left(n)
     layout = followed.graph.layout
-    names = [s.name for s in layout.sensors]
+    names = [followed.called(s.name) for s in layout.sensors]
     e = residuals.e[:, :, 0]
     row = names.index(n.about) if n.about in names else int((e**2).sum(0).argmax())
     sensor, unit = names[row], layout.sensors[row].unit

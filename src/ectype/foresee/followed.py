@@ -1,6 +1,7 @@
 """Where a forecast begins: a twin's filter over its record, with the belief after each event."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
@@ -18,7 +19,8 @@ _AGAIN = 200  # events folded again for each draw of the parameters
 class Followed:
     """at_ns [k], events [k, event_size] and beliefs [k, belief_size] after each; constants [c] the filter ran with;
     posterior [c, any]: draws of them, for how sure they are (one column where they are taken as they are). before
-    [belief_size]: what was believed before the first event; None: nothing came before it.
+    [belief_size]: what was believed before the first event; None: nothing came before it. names: what declarations are
+    called in what is told of them, where it is not what they are declared as.
     """
 
     graph: Graph
@@ -29,6 +31,7 @@ class Followed:
     constants: Float64s
     posterior: Float64s
     before: Float64s | None = None
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
     def by(
@@ -50,6 +53,10 @@ class Followed:
 
     def __len__(self) -> int:
         return len(self.events)
+
+    def called(self, name: str) -> str:
+        """What a declaration is called in what is told of it."""
+        return self.names.get(name, name)
 
     @property
     def every_s(self) -> float:
