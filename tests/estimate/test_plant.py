@@ -1,5 +1,7 @@
 """Plants are found along the relationships of the graph, and estimated as one."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -78,10 +80,10 @@ def test_of_several_that_feed_it_it_gets_the_sum():
 
 def test_a_path_may_lead_along_a_relationship_or_against_it():
     (kind,) = plants_of({"m": Meter, "t": Tank}, [("m", "of", "t")])
-    assert kind.parts == ("meter0", "tank1")
-    assert kind.behaviour.bind({"meter0_total": 0.0, "tank1_h": 4.0, "tank1_inflow": 0.0}).derivative(0.0) == {
-        "meter0_total": pytest.approx(0.2),
-        "tank1_h": pytest.approx(-0.1),
+    assert kind.parts == ("tank0", "meter1")
+    assert kind.behaviour.bind({"meter1_total": 0.0, "tank0_h": 4.0, "tank0_inflow": 0.0}).derivative(0.0) == {
+        "meter1_total": pytest.approx(0.2),
+        "tank0_h": pytest.approx(-0.1),
     }
 
 
@@ -124,7 +126,8 @@ def test_what_cannot_be_wired_names_the_twins():
             return {self.y: self.x}
 
     with pytest.raises(
-        Invalid, match=r"pump, tank make no plant .* no output 'heat'; its outputs: outflow \(wants0 is pump"
+        Invalid,
+        match=r"tank, pump make .* no output 'heat'; its outputs: outflow \(tank0 is tank, wants1 is pump",
     ):
         plants_of({"pump": Wants, "tank": Tank}, [("pump", "of", "tank")])
     with pytest.raises(
@@ -135,3 +138,65 @@ def test_what_cannot_be_wired_names_the_twins():
             x = State("1", init=(1, 1), q="1 1/sqrt(s)")
             a = Input("1", max_age="1 s", along="outflow")
             y = Sensor("1", sigma="1 1")
+
+
+def test_what_twins_are_called_does_not_count_only_how_they_stand_to_each_other():
+    """Sorted by name, tank-10 would come before tank-9 which feeds it, and two lines would be two fleets."""
+    links = [("tank-1", "feeds", "tank-2"), ("tank-9", "feeds", "tank-10")]
+    links += [("x", "feeds", "z"), ("z", "feeds", "y"), ("y", "feeds", "x")]  # round in a ring
+    links += [("r", "feeds", "p"), ("p", "feeds", "q"), ("q", "feeds", "r")]
+    rings, pairs = plants_of({twin: Tank for link in links for twin in (link[0], link[2])}, links)
+    assert pairs.plants == (("tank-1", "tank-2"), ("tank-9", "tank-10"))
+    assert {frozenset(plant) for plant in rings.plants} == {frozenset("xyz"), frozenset("pqr")}
+    assert pairs.key != rings.key
+
+
+class Leaves(Behaviour, model="dtmi:demo:Leaves;1", filter="ekf", substeps=3):
+    """Its outflow is its inflow, at the same instant."""
+
+    x = State("1", init=(1, 1), q="1 1/sqrt(s)")
+    inflow = Input("m^3/s", max_age="1 s", default=0.0, along="^feeds.outflow")
+    y = Sensor("1", sigma="1 1")
+
+    def derivative(self, t):
+        return {self.x: 0.0 * self.x}
+
+    def observe(self, t):
+        return {self.y: self.x}
+
+    def outputs(self, t):
+        return {"outflow": self.inflow * 1.0}
+
+
+def test_who_cannot_be_a_plant_is_followed_alone_and_the_others_are_plants_all_the_same():
+    twins = {"a": Tank, "b": Tank, "c": Tank, "d": Tank, "l": Leaves, "m": Leaves, "n": Leaves}
+    links = [("a", "feeds", "b"), ("l", "feeds", "m"), ("m", "feeds", "l"), ("pond", "feeds", "d"), ("c", "feeds", "d")]
+    told = []
+    plant, *alone = plants_of(twins, links, lambda behaviours, why: told.append((behaviours, str(why))))
+    assert plant.plants == (("a", "b"),)
+    assert {kind.behaviour: kind.plants for kind in alone} == {
+        Tank: (("c",), ("d",)),
+        Leaves: (("l",), ("m",), ("n",)),
+    }
+    (missing, without), (loop, needs) = told
+    assert (missing, loop) == ((Tank,), (Leaves,))
+    assert without.startswith(
+        "Tank.inflow is read as a measured input where no behaviour follows its source: d (from pond)"
+    )
+    assert "l, m make no plant together" in needs
+    assert "leaves1.outflow needs leaves0.outflow needs leaves1.outflow" in needs
+    with pytest.raises(Invalid, match=r"no behaviour follows its source: d \(from pond\)"):
+        plants_of(twins, links)
+
+
+def test_a_plant_that_no_filter_holds_says_so_before_anything_is_composed():
+    names = [f"t{i:02}" for i in range(17)]
+    with pytest.raises(Invalid, match=r"t00, t01, t02 and 14 more make no plant .* 17 states .* 16 at the most"):
+        plants_of(dict.fromkeys(names, Tank), [(a, "feeds", b) for a, b in pairwise(names)])
+
+
+def test_a_plant_is_filtered_and_integrated_as_carefully_as_its_components_ask():
+    (plant,) = plants_of({"l": Leaves, "m": Leaves}, [("l", "feeds", "m")])
+    assert (plant.behaviour.filter, plant.behaviour.substeps) == ("ekf", 3)
+    (mixed,) = plants_of({"l": Leaves, "t": Tank}, [("t", "feeds", "l")])
+    assert (mixed.behaviour.filter, mixed.behaviour.substeps) == ("ukf", 3)

@@ -8,9 +8,12 @@ wires along the relationships of the graph.
 The correlations between components are kept, which is the point: a sensor on one tells about the others.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import casadi as ca
 
 from ectype.errors import Invalid
 from ectype.estimate.behaviour import Behaviour, Filter, Mode, Sensor
@@ -95,7 +98,26 @@ def compose(
     body |= {what: method(by_sensor, what) for what in ("observe", "noise", "usable")}
     body |= {what: method(gathered, what) for what in ("outputs", "conserved", "health")}
     make: Any = type(Behaviour)
-    return make(name, (Behaviour,), body, model=model, filter=filter, substeps=substeps)
+    plant: type[Behaviour] = make(name, (Behaviour,), body, model=model, filter=filter, substeps=substeps)
+    _look(plant, fed, bound)
+    return plant
+
+
+def _look(plant: type[Behaviour], fed: Mapping[str, Sequence[str]], bound: Callable[..., dict[str, Behaviour]]) -> None:
+    """Ask for each wire's value once, on symbols: also for those that nothing in the filter asks for."""
+    layout = plant.layout
+    declared = (*layout.states, *layout.tracked, *layout.constants, *layout.inputs)
+    parts = bound(plant.bind({d.name: ca.SX.sym(d.name) for d in declared}), ca.SX.sym("t"))
+    for to in fed:
+        part, _, what = to.partition(".")
+        try:
+            parts[part].values_[what]
+        except (TypeError, ValueError, AttributeError, RuntimeError) as error:
+            told = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise Invalid(
+                f"{plant.__name__}: what {' and '.join(fed[to])} gives cannot run on symbols: {told}; write outputs "
+                "with the functions of estimate.maths"
+            ) from error
 
 
 class _Wired(dict[str, Any]):

@@ -1,4 +1,4 @@
-"""Any behaviour, live: its twins are followed as rows come, in any order. A fold.
+"""Any behaviour, live: its twins, or plants of them, are followed as rows come, in any order. A fold.
 
     rows ─► shift by the sensor's delay ─► too late? ─► merge (window.py) ─► pack (events.py) ─► kernel.fold ─► Step
 
@@ -7,6 +7,8 @@ A row of an instant that is there already, or of an older one, goes to its place
 belief before it and folds everything after it again. So the belief after some rows is bit for bit that of the same rows
 in order of time, as long as none was older than its twin's window (the last `depth` events): such a row is counted.
 Of repeats (same twin, name and instant) the last counts, as in history.
+A column is one filter: of a twin, or of a plant (`plant.py`). A plant's events are the instants at which any of its
+twins was read; its rows are found by the twin that they are of.
 """
 
 import hashlib
@@ -24,6 +26,7 @@ from ectype.errors import Invalid
 from ectype.estimate.behaviour import Behaviour, Sensor
 from ectype.estimate.engine import graph_of, live
 from ectype.estimate.events import NEVER, Carry, pack
+from ectype.estimate.plant import Part, whose
 from ectype.estimate.window import Merged, Window, merge
 from ectype.ids import split_series
 from ectype.values.block import Block, Float64s, Int64s
@@ -59,7 +62,7 @@ class Companion(Protocol):
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What was folded, of the twins that had something new: columns [m] among the twins followed.
+    """What was folded, of the twins that had something new: columns [m] among the twins, or plants, followed.
 
     at_ns [k, m], events [k, event_size, m], out [k, output_size, m]: each event, and the filter's record of it, down to
     where active [k, m] ends. before [belief_size, m]: the belief before the first. replayed [m]: so many had been
@@ -82,14 +85,18 @@ class Step:
 class Following:
     """The twins of one behaviour. constants [c, n]; tracked: name -> [n], where tracked parameters begin (NaN: at their
     prior). cache_dir: see `Runner`. Raises Invalid if `snapshot` is not one of this fleet.
+
+    twins: the id of each; of plants the ids of each one's twins, in the order of its `parts` (see `plant.Kind`).
+    depth: how many events back a row may reach; if not given, so many for each of a plant's twins.
     """
 
     def __init__(
         self,
         behaviour: type[Behaviour],
-        twins: Sequence[str],
+        twins: Sequence[str] | Sequence[tuple[str, ...]],
         constants: Float64s,
         *,
+        parts: Sequence[str] = ("",),
         tracked: Mapping[str, Float64s] | None = None,
         companions: Sequence[Companion] = (),
         snapshot: bytes | None = None,
@@ -98,7 +105,9 @@ class Following:
     ) -> None:
         self.graph = graph = graph_of(behaviour)
         self.kernel = live(graph, cache_dir)
-        self.twins: tuple[str, ...] = tuple(twins)
+        self.plants = tuple((each,) if isinstance(each, str) else each for each in twins)
+        self.twins: tuple[str, ...] = tuple(plant[0] for plant in self.plants)  # a plant is called like its first
+        self.parts = tuple(Part(name, place) for place, name in enumerate(parts))
         self.constants = constants
         self._companions = tuple(companions)
         n = len(self.twins)
@@ -110,17 +119,19 @@ class Following:
         self._base = np.concatenate([np.empty((0, n)), *(c.initial(n) for c in self._companions)])
         self._riding = self._base.copy()
         heavy = max(1, graph.belief_size // _LIGHT)  # an ensemble is as large as many a filter's belief
-        depth = max(_SHALLOW, min(_DEPTH, _EVENTS // max(n * heavy, 1))) if depth is None else depth
-        about = [_VERSION, graph.digest, self.twins, constants.tolist(), belief.tolist(), depth]
+        wanted = _DEPTH * max(1, len(self.parts) // heavy)
+        depth = max(_SHALLOW, min(wanted, _EVENTS // max(n * heavy, 1))) if depth is None else depth
+        who = self.twins if self.parts == (Part(),) else (tuple(parts), self.plants)
+        about: list[Any] = [_VERSION, graph.digest, who, constants.tolist(), belief.tolist(), depth]
         about += [[c.name, c.size] for c in self._companions]
         about += [[s.name, s.delay_s, s.property] for s in graph.layout.sensors]
         self._fingerprint = hashlib.sha256(json.dumps(about).encode()).hexdigest()
-        self._column = {twin: i for i, twin in enumerate(self.twins)}
+        self._column = {twin: (i, place) for i, plant in enumerate(self.plants) for place, twin in enumerate(plant)}
         declared = (*graph.layout.inputs, *graph.layout.sensors)
         self._names = [d.name for d in declared]
-        self._row: dict[str, list[int]] = {}
+        self._row: dict[tuple[int, str], list[int]] = {}
         for i, d in enumerate(declared):
-            self._row.setdefault(d.property, []).append(i)
+            self._row.setdefault(whose(self.parts, d.property), []).append(i)
         self._delay_ns = np.array([round(d.delay_s * 1e9) if isinstance(d, Sensor) else 0 for d in declared], np.int64)
         self._where: dict[str, list[tuple[int, int]]] = {}
         self._window = Window.fresh(graph, belief, depth)
@@ -153,7 +164,7 @@ class Following:
         return self._fold(merged, int((~ok).sum()))
 
     def window(self, column: int) -> tuple[Int64s, Float64s, Float64s, Float64s]:
-        """The last events of a twin: at_ns [w], events [w, event_size], beliefs [w, belief_size] after each, and the
+        """The last events of a column: at_ns [w], events [w, event_size], beliefs [w, belief_size] after each, and the
         belief [belief_size] before them.
         """
         w, one, size = self._window, np.array([column]), self.graph.belief_size
@@ -223,8 +234,8 @@ class Following:
             if len(self._where) > 1_000_000:
                 self._where.clear()
             twin, what, facet = split_series(series)
-            ours = facet == "measured" and twin in self._column
-            self._where[series] = [(self._column[twin], row) for row in self._row.get(what, ())] if ours else []
+            column, place = self._column.get(twin, (-1, -1)) if facet == "measured" else (-1, -1)
+            self._where[series] = [(column, row) for row in self._row.get((place, what), ())]
         return self._where[series]
 
     def _named(self, values: Float64s) -> dict[str, Float64s]:

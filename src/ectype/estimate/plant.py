@@ -5,121 +5,133 @@
         …
 
 With `upper --feeds--> lower` in the graph, lower's inflow is upper's outflow, as it is believed at each instant: a
-sensor on one tells about the other. Plants of one structure are one kind, so a thousand equal lines are one fleet.
+sensor on one tells about the other. Plants of one structure are one kind, so a thousand equal lines are one fleet:
+what its twins are called does not count, only how they stand to each other.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Self, final
 
 from ectype.errors import Invalid
-from ectype.estimate.behaviour import Behaviour, Input
+from ectype.estimate.behaviour import Behaviour, Filter
 from ectype.estimate.compose import compose
+from ectype.estimate.trace import MOST
+from ectype.estimate.wiring import Apart, Inside, Link, digest, groups_of, inside_of, ordered, some, wires_of
 
-Link = tuple[str, str, str]  # source twin, relationship, target twin
+
+@final
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A component of a plant. name: what its declarations begin with there; "" for a twin that stands alone."""
+
+    name: str = ""
+    place: int = 0
+
+    def own(self, name: str) -> str | None:
+        """What a declaration of the plant is called in the component; None if it belongs to another."""
+        if not self.name:
+            return name
+        return name.removeprefix(f"{self.name}_") if name.startswith(f"{self.name}_") else None
+
+    def beside(self, name: str) -> str:
+        """A name for what there is one of for each component."""
+        return f"{name} of {self.name}" if self.name else name
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Plants of one structure. parts: a name for each component, "" for a twin that stands alone; plants: the twins of
-    each, in the order of the parts.
+    """Plants of one structure. parts: a name for each component, "" for a twin that stands alone; members: the
+    behaviour of each; plants: the twins of each, in the order of the parts. key: of no other kind among those found
+    together, and the same for as long as the structure is.
     """
 
     behaviour: type[Behaviour]
     parts: tuple[str, ...]
     plants: tuple[tuple[str, ...], ...]
+    members: tuple[type[Behaviour], ...]
+    key: str
+
+    @classmethod
+    def alone(cls, behaviour: type[Behaviour], twins: Iterable[str]) -> Self:
+        """Twins that are followed one by one."""
+        return cls(behaviour, ("",), tuple((twin,) for twin in twins), (behaviour,), behaviour.model)
+
+    @property
+    def components(self) -> tuple[Part, ...]:
+        """The parts, with their places."""
+        return tuple(Part(name, place) for place, name in enumerate(self.parts))
 
     def whose(self, name: str) -> tuple[int, str]:
         """Which part a declaration of the behaviour belongs to, and what it is called there."""
-        for place, part in enumerate(self.parts):
-            if not part:
-                return place, name
-            if name.startswith(f"{part}_"):
-                return place, name.removeprefix(f"{part}_")
-        raise Invalid(f"{self.behaviour.__name__} has nothing called '{name}'")
+        return whose(self.components, name)
 
 
-def plants_of(twins: Mapping[str, type[Behaviour]], links: Iterable[Link]) -> tuple[Kind, ...]:
+def whose(parts: Iterable[Part], name: str) -> tuple[int, str]:
+    """Which part a declaration of a plant belongs to, and what it is called there. Raises Invalid if it is nobody's."""
+    for part in parts:
+        if (own := part.own(name)) is not None:
+            return part.place, own
+    raise Invalid(f"'{name}' belongs to none of {', '.join(part.name for part in parts)}")
+
+
+def plants_of(
+    twins: Mapping[str, type[Behaviour]], links: Iterable[Link], apart: Apart | None = None
+) -> tuple[Kind, ...]:
     """Every twin in exactly one plant, alone or with those that it is wired to, whatever the order of twins and links.
 
-    Raises Invalid, naming the twins, where an output that is asked for does not exist or outputs need each other at the
-    same instant.
+    Where an output that is asked for does not exist, outputs need each other at the same instant, or a source is not
+    among the twins, `apart` is told, and those are followed one by one, their inputs measured as any other; without it
+    that raises Invalid, naming the twins.
     """
-    wires = _wires(twins, sorted(set(links)))
-    shapes: dict[tuple[object, ...], list[tuple[str, ...]]] = {}
-    for group in _groups(sorted(twins), wires):
-        places = {twin: place for place, twin in enumerate(group)}
-        inside = tuple(
-            (places[twin], name, tuple((places[other], output) for other, output in sources))
-            for (twin, name), sources in wires.items()
-            if twin in places
-        )
-        shapes.setdefault((tuple(twins[t] for t in group), inside), []).append(group)
-    return tuple(_kind([twins[t] for t in plants[0]], wires, plants) for plants in shapes.values())
+    refuse = _refuse if apart is None else apart
+    wires = wires_of(twins, sorted(set(links)), refuse)
+    shapes: dict[tuple[tuple[type[Behaviour], ...], Inside], list[tuple[str, ...]]] = {}
+    for group in groups_of(sorted(twins), wires):
+        plant = ordered(group, twins, wires)
+        shapes.setdefault((tuple(twins[t] for t in plant), inside_of(plant, wires)), []).append(plant)
+    kinds: list[Kind] = []
+    alone: dict[type[Behaviour], list[str]] = {}
+    for (behaviours, inside), plants in shapes.items():
+        if len(behaviours) == 1 and not inside:
+            alone.setdefault(behaviours[0], []).extend(twin for (twin,) in plants)
+            continue
+        try:
+            kinds.append(_kind(behaviours, inside, plants))
+        except Exception as error:  # noqa: BLE001  a component is somebody's code, which may raise anything
+            refuse(tuple(dict.fromkeys(behaviours)), error)
+            for behaviour, *each in zip(behaviours, *plants, strict=True):
+                alone.setdefault(behaviour, []).extend(each)
+    return (*kinds, *(Kind.alone(behaviour, sorted(each)) for behaviour, each in alone.items()))
 
 
-def _wires(
-    twins: Mapping[str, type[Behaviour]], links: Sequence[Link]
-) -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
-    """(twin, input) -> (twin, output) of those that feed it. An input whose path leads nowhere is measured as ever."""
-    leads: dict[tuple[str, str], list[str]] = {}
-    for source, name, target in links:
-        leads.setdefault((source, name), []).append(target)
-        leads.setdefault((target, f"^{name}"), []).append(source)
-    found: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
-    for twin in sorted(twins):
-        for declared in twins[twin].layout.inputs:
-            if not isinstance(declared, Input) or declared.along is None:
-                continue
-            path, _, output = declared.along.partition(".")
-            others = [other for other in leads.get((twin, path), ()) if other in twins]
-            if others:
-                found[twin, declared.name] = tuple((other, output) for other in sorted(others))
-    return found
+def _refuse(behaviours: Sequence[type[Behaviour]], why: Exception) -> None:
+    raise why
 
 
-def _groups(
-    twins: Sequence[str], wires: Mapping[tuple[str, str], tuple[tuple[str, str], ...]]
-) -> list[tuple[str, ...]]:
-    """Twins that are wired together, each group in order, by its first twin."""
-    head = {twin: twin for twin in twins}
-
-    def find(twin: str) -> str:
-        while head[twin] != twin:
-            head[twin] = head[head[twin]]
-            twin = head[twin]
-        return twin
-
-    for (twin, _), sources in wires.items():
-        for other, _ in sources:
-            a, b = sorted((find(twin), find(other)))
-            head[b] = a
-    together: dict[str, list[str]] = {}
-    for twin in twins:
-        together.setdefault(find(twin), []).append(twin)
-    return [tuple(group) for group in together.values()]
-
-
-def _kind(
-    behaviours: Sequence[type[Behaviour]],
-    wires: Mapping[tuple[str, str], tuple[tuple[str, str], ...]],
-    plants: Sequence[tuple[str, ...]],
-) -> Kind:
+def _kind(behaviours: Sequence[type[Behaviour]], inside: Inside, plants: Sequence[tuple[str, ...]]) -> Kind:
     first = plants[0]
-    inside = {at: sources for at, sources in wires.items() if at[0] in first}
-    if len(behaviours) == 1 and not inside:
-        return Kind(behaviours[0], ("",), tuple(plants))
-    parts = tuple(f"{b.__name__.lower()}{place}" for place, b in enumerate(behaviours))
-    named = dict(zip(first, parts, strict=True))
+    more = f", as do {len(plants) - 1} more like them" if len(plants) > 1 else ""
+    size = sum(len(b.layout.belief_names) for b in behaviours)
+    if size > MOST:
+        raise Invalid(
+            f"{some(first)} make no plant together{more}: they have {size} states and tracked parameters, and one "
+            f"filter has {MOST} at the most"
+        )
+    parts = tuple(f"{b.__name__.lower().replace('_', '')}{place}" for place, b in enumerate(behaviours))
+    filters: set[Filter] = {b.filter for b in behaviours}
     try:
         plant = compose(
             "Plant",
             "+".join(dict.fromkeys(b.model for b in behaviours)),
             dict(zip(parts, behaviours, strict=True)),
-            {f"{named[t]}.{name}": [f"{named[o]}.{out}" for o, out in found] for (t, name), found in inside.items()},
+            {f"{parts[to]}.{name}": [f"{parts[p]}.{out}" for p, out in sources] for to, name, sources in inside},
+            filter=filters.pop() if len(filters) == 1 else "ukf",
+            substeps=max(b.substeps for b in behaviours),
         )
     except Invalid as error:
-        whose = ", ".join(f"{part} is {twin}" for twin, part in named.items())
-        raise Invalid(f"{', '.join(first)} make no plant together: {error} ({whose})") from error
-    return Kind(plant, parts, tuple(plants))
+        whose = ", ".join(f"{part} is {twin}" for part, twin in zip(parts, first, strict=True))
+        raise Invalid(f"{', '.join(first)} make no plant together{more}: {error} ({whose})") from error
+    key = f"{plant.model}#{digest([b.model for b in behaviours], inside)[:16]}"
+    return Kind(plant, parts, tuple(sorted(plants)), tuple(behaviours), key)

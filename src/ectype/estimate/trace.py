@@ -95,7 +95,7 @@ class Graph:
         return belief
 
 
-_MOST = 16  # the code grows with the cube
+MOST = 16  # the code grows with the cube
 
 
 def clamp_of(layout: Layout) -> gaussian.Clamp:
@@ -124,8 +124,8 @@ def trace(behaviour: type[Behaviour]) -> Graph:
     if behaviour.filter == "etkf":
         text = "is an ensemble, which has no graph of scalars; leave filter= out for what needs one"
         raise Invalid(f"{behaviour.__name__} chose filter='etkf': it {text}")
-    if n > _MOST:
-        raise Invalid(f"{behaviour.__name__} has {n} states and tracked parameters; above {_MOST} write filter='etkf'")
+    if n > MOST:
+        raise Invalid(f"{behaviour.__name__} has {n} states and tracked parameters; above {MOST} write filter='etkf'")
     exact = behaviour.filter == "ekf"
     predict = gaussian.predict_ekf if exact else gaussian.predict_ukf
     q = m.at(list(m.q), clamp(x0))
