@@ -28,6 +28,7 @@ from ectype.alarms.cusum import MOST, K, thresholds
 from ectype.alarms.settings import CUSUM, DRIFT, FALSE_EVERY_S, NIS, Sensitivity
 from ectype.alarms.windows import log_tail
 from ectype.errors import Invalid
+from ectype.estimate.plant import Part
 from ectype.estimate.program import Fields, Ride
 from ectype.estimate.trace import Graph
 from ectype.fidelity.watch import surprises
@@ -65,10 +66,9 @@ class Episode:
 class Detectors:
     """See `estimate.following.Companion`. false_every_s: the mean time between false alarms of a twin, where
     `sensitivity` does not say it of each; window: how many events are in a window of NIS; settle: events that are not
-    judged at first; cache_dir: see `SwappingKernel`. Raises Invalid for no rate or window.
+    judged at first; cache_dir: see `SwappingKernel`; part: whose sensors and tracked parameters of a plant are watched,
+    and told by their own names. Raises Invalid for no rate or window.
     """
-
-    name = "alarms"
 
     def __init__(
         self,
@@ -79,17 +79,26 @@ class Detectors:
         window: int = 50,
         settle: int = 50,
         cache_dir: Path | None = None,
+        part: Part | None = None,
     ) -> None:
         if not false_every_s > 0 or window < 1 or settle < 0:
             raise Invalid("false alarms come every so many seconds, above zero; a window has one event or more")
-        layout = graph.layout
+        layout, part = graph.layout, part or Part()
+        self.name = part.beside("alarms")
         self._graph, self._window, self._settle = graph, float(window), float(settle)
         self._default, self._each = Sensitivity(false_every_s), tuple(sensitivity)
-        self._sensors = s = len(layout.sensors)
-        self._rows = [i for i, p in enumerate(layout.tracked, start=len(layout.states)) if p.prior is not None]
-        self._priors = [(p.prior.centre(), p.prior.spread()) for p in layout.tracked if p.prior is not None]
-        self._abouts = [("cusum", d.name) for d in layout.sensors] * 2 + [("nis", "all")]
-        self._abouts += [("drift", layout.tracked[i - len(layout.states)].name) for i in self._rows]
+        sensors = {i: own for i, d in enumerate(layout.sensors) if (own := part.own(d.name)) is not None}
+        self._watched, self._sensors = list(sensors), len(sensors)
+        s = self._sensors
+        drifting = [
+            (i, own, p.prior)
+            for i, p in enumerate(layout.tracked, start=len(layout.states))
+            if p.prior is not None and (own := part.own(p.name)) is not None
+        ]
+        self._rows = [i for i, _, _ in drifting]
+        self._priors = [(prior.centre(), prior.spread()) for _, _, prior in drifting]
+        self._abouts = [("cusum", own) for own in sensors.values()] * 2 + [("nis", "all")]
+        self._abouts += [("drift", own) for _, own, _ in drifting]
         d, n = len(self._rows), len(self._abouts)
         self._state = Fields(
             may=3, share=1, last=s + 1, gap=s + 1, seen=s + 1, sum=2 * s, since=n, on=n, near=d, filled=4, episode=4
@@ -116,7 +125,7 @@ class Detectors:
 
     def fold(self, state: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
         """See `estimate.following.Companion`."""
-        spoke, e = surprises(self._graph, events, out, active)
+        spoke, e = (told[:, self._watched] for told in surprises(self._graph, events, out, active))
         variances = out[:, [self._graph.variance_row(i) for i in self._rows]]
         std = np.sqrt(np.maximum(variances, 0.0))
         t = (at_ns // _US).astype(np.float64)

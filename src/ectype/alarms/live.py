@@ -24,6 +24,7 @@ from ectype.alarms.settings import Sensitivity
 from ectype.clock import to_iso
 from ectype.errors import Invalid
 from ectype.estimate.following import Companion, Following, Step
+from ectype.estimate.plant import Part, whose
 from ectype.estimate.trace import Graph
 from ectype.fidelity.watch import DriftWatch, Fidelity
 from ectype.foresee.followed import Followed
@@ -95,16 +96,24 @@ class _Run:
 
 @final
 class LiveAlarms:
-    """Of the twins of one behaviour. sensitivity: of each twin, in their order; companions: what has to ride along with
-    their filter.
+    """Of the twins of one behaviour, or of those that are one `part` of plants: each twin is watched by itself, by its
+    own sensors. sensitivity: of each of these twins, in their order; companions: what has to ride along with their
+    filter.
     """
 
-    def __init__(self, graph: Graph, sensitivity: Mapping[str, Sensitivity], *, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        sensitivity: Mapping[str, Sensitivity],
+        *,
+        cache_dir: Path | None = None,
+        part: Part | None = None,
+    ) -> None:
         each = list(sensitivity.values())
         every_s = np.array([one.false_every_s for one in each])
-        self._sensitivity = sensitivity
-        self._detectors = Detectors(graph, sensitivity=each, cache_dir=cache_dir)
-        self._drift = DriftWatch(graph, false_every_s=every_s, cache_dir=cache_dir)
+        self._sensitivity, self._part = sensitivity, part or Part()
+        self._detectors = Detectors(graph, sensitivity=each, cache_dir=cache_dir, part=part)
+        self._drift = DriftWatch(graph, false_every_s=every_s, cache_dir=cache_dir, part=part)
         self.companions: Sequence[Companion] = (self._detectors, self._drift)
         self._standing: dict[str, dict[str, _Standing]] = {DEVIATION: {}, FIDELITY: {}}
         self._over: dict[str, dict[str, int]] = {DEVIATION: {}, FIDELITY: {}}
@@ -117,15 +126,16 @@ class LiveAlarms:
             return []
         self._budget = _AT_ONCE
         deviations, drifts = step.states[self._detectors.name], step.states[self._drift.name]
-        wanted = [FIDELITY not in self._sensitivity[following.twins[c]].off for c in step.columns.tolist()]
+        every = [self._twin(following, step, j) for j in range(len(step.columns))]
+        wanted = [FIDELITY not in self._sensitivity[twin].off for twin in every]
         lasts, drifted = self._detectors.lasting(deviations) > 0, (self._drift.lasting(drifts) > 0) & wanted
         out: list[Told] = []
         for j in self._concerned(DEVIATION, following, step, lasts):
-            twin = following.twins[int(step.columns[j])]
+            twin = self._twin(following, step, j)
             for run in self._runs(DEVIATION, twin, step, j, lasts[:, j], deviations, self._detectors.episode, out):
                 out += self._deviation(following, step, j, run, deviations[run.first : run.last + 1, :, j])
         for j in self._concerned(FIDELITY, following, step, drifted):
-            twin = following.twins[int(step.columns[j])]
+            twin = self._twin(following, step, j)
             for run in self._runs(FIDELITY, twin, step, j, drifted[:, j], drifts, self._drift.fidelity, out):
                 out += self._fidelity(twin, run, self._drift.fidelity(drifts[run.last, :, j]))
         return out
@@ -139,7 +149,7 @@ class LiveAlarms:
         values: list[float] = []
         rows = step.active.sum(0).astype(np.int64) - 1
         for j, row in enumerate(rows.tolist()):
-            twin, now = following.twins[int(step.columns[j])], int(step.at_ns[row, j])
+            twin, now = self._twin(following, step, j), int(step.at_ns[row, j])
             if now // _HOUR_NS <= self._hours.get(twin, -1):
                 continue
             self._hours[twin] = now // _HOUR_NS
@@ -165,9 +175,13 @@ class LiveAlarms:
 
     # ---- which alarms
 
+    def _twin(self, following: Following, step: Step, j: int) -> str:
+        return following.plants[int(step.columns[j])][self._part.place]
+
     def _concerned(self, name: str, following: Following, step: Step, lasts: Bools) -> list[int]:
         standing = self._standing[name]
-        known = np.array([following.twins[c] in standing for c in step.columns.tolist()]) if standing else False
+        every = range(len(step.columns))
+        known = np.array([self._twin(following, step, j) in standing for j in every]) if standing else False
         return np.flatnonzero(lasts.any(0) | known).tolist()
 
     def _runs(
@@ -213,7 +227,7 @@ class LiveAlarms:
     # ---- what is told of them
 
     def _deviation(self, following: Following, step: Step, j: int, run: _Run, states: Float64s) -> list[Told]:
-        twin = following.twins[int(step.columns[j])]
+        twin = self._twin(following, step, j)
         told, new = self._story(DEVIATION, twin, run)
         if not new and run.over_ns is not None:
             return [self._ended(DEVIATION, twin, told, told.text, run.over_ns)]
@@ -222,7 +236,7 @@ class LiveAlarms:
         told.noticed = [(n.by, n.about, n.since_ns) for n in noticed]
         told.since_ns = run.since_ns
         news = new or more
-        record, last = _record(following, step, j, run)
+        record, last = _record(following, step, j, run, self._part)
         first = int(np.searchsorted(record.at_ns, run.since_ns))
         events = last - first + 1
         known = first > 0 and events <= _LONGEST  # its beginning is in the record
@@ -290,9 +304,9 @@ def _json(why: dict[str, object]) -> dict[str, JSON]:
     return {**cast(dict[str, JSON], why)}
 
 
-def _record(following: Following, step: Step, j: int, run: _Run) -> tuple[Followed, int]:
+def _record(following: Following, step: Step, j: int, run: _Run, mine: Part) -> tuple[Followed, int]:
     """(the events of that column's twin that are at hand, the row in which the run ends). Row 0 stands for what was
-    before: its belief counts, its event does not.
+    before: its belief counts, its event does not. What belongs to another twin than `mine` is called by its name, too.
     """
     column = int(step.columns[j])
     at, events, beliefs, before = following.window(column)
@@ -310,5 +324,15 @@ def _record(following: Following, step: Step, j: int, run: _Run) -> tuple[Follow
         np.concatenate([before[None], beliefs]),
         constants,
         constants[:, None],
+        names=_names(following, column, mine),
     )
     return record, int(np.searchsorted(record.at_ns, end_ns))
+
+
+def _names(following: Following, column: int, mine: Part) -> dict[str, str]:
+    """What declarations of a plant are called: "level" if it is this twin's own, "upper.level" if it is upper's."""
+    layout, out = following.graph.layout, dict[str, str]()
+    for d in (*layout.states, *layout.tracked, *layout.constants, *layout.inputs, *layout.sensors):
+        place, own = whose(following.parts, d.name)
+        out[d.name] = own if place == mine.place else f"{following.plants[column][place]}.{own}"
+    return out

@@ -25,6 +25,7 @@ import casadi as ca
 import numpy as np
 
 from ectype.errors import Invalid
+from ectype.estimate.plant import Part
 from ectype.estimate.program import Fields, Ride
 from ectype.estimate.trace import Graph
 from ectype.values.block import Float64s, Int64s
@@ -71,10 +72,9 @@ class Fidelity:
 @final
 class DriftWatch:
     """See `estimate.following.Companion`. false_every_s: T, of all twins or of each [n]; settle: events that are not
-    judged at first; cache_dir: see `SwappingKernel`. Raises Invalid for a T that is not above zero.
+    judged at first; cache_dir: see `SwappingKernel`; part: whose sensors of a plant are watched, and told by their own
+    names. Raises Invalid for a T that is not above zero.
     """
-
-    name = "fidelity"
 
     def __init__(
         self,
@@ -83,11 +83,15 @@ class DriftWatch:
         false_every_s: float | Float64s = FALSE_EVERY_S,
         settle: int = 50,
         cache_dir: Path | None = None,
+        part: Part | None = None,
     ) -> None:
         if not np.all(np.asarray(false_every_s) > 0):
             raise Invalid("false alarms come every so many seconds, above zero")
         self._graph, self._false_every_s, self._settle = graph, false_every_s, settle
-        self._names = [d.name for d in graph.layout.sensors]
+        part = part or Part()
+        self.name = part.beside("fidelity")
+        watched = {i: own for i, d in enumerate(graph.layout.sensors) if (own := part.own(d.name)) is not None}
+        self._watched, self._names = list(watched), list(watched.values())
         self._sensors = s = len(self._names)
         self._state = Fields(
             evidence=s,
@@ -120,7 +124,7 @@ class DriftWatch:
 
     def fold(self, state: Float64s, at_ns: Int64s, events: Float64s, out: Float64s, active: Float64s) -> Float64s:
         """See `estimate.following.Companion`."""
-        spoke, e = surprises(self._graph, events, out, active)
+        spoke, e = (told[:, self._watched] for told in surprises(self._graph, events, out, active))
         bins = np.searchsorted(_EDGES, e, side="right").astype(np.float64)
         t = (at_ns // _US).astype(np.float64)
         return self.ride(state, np.concatenate([t[:, None], spoke, bins], 1), active)
