@@ -155,3 +155,45 @@ def test_what_is_no_calibration_is_refused(
     found, _, error = ectype("behaviour", "calibrated", space, written(tmp_path, text, "cal.json"))
     assert found == code
     assert says in error
+
+
+def test_twins_that_are_related_are_listed_as_plants_and_what_keeps_others_from_it(space: Path, ectype) -> None:
+    async def relate() -> None:
+        node = await Node.start(space, Settings(mqtt_port=None, estimate=False))
+        try:
+            view = node.view(LOCAL_USER)
+            feeds = {"@type": "Relationship", "name": "feeds"}
+            for name, more in (("Pipe", [*TYPE["contents"], feeds]), ("Pond", [feeds])):
+                kind = {**TYPE, "@id": f"dtmi:demo:{name};1", "contents": more}
+                await view.write(Draft("model.put", f"model:{kind['@id']}", kind))
+            for twin, model in (("p1", "Pipe"), ("p2", "Pipe"), ("p3", "Pipe"), ("pond", "Pond")):
+                body = {"$dtId": twin, "$metadata": {"$model": f"dtmi:demo:{model};1"}}
+                await view.write(Draft("twin.put", f"twin:{twin}", body))
+            for source, target in (("p1", "p2"), ("pond", "p3")):
+                edge = {"$relationshipId": "f", "$sourceId": source, "$targetId": target, "$relationshipName": "feeds"}
+                await view.write(Draft("relationship.put", f"relationship:{source}/f", edge))
+        finally:
+            await node.close()
+
+    asyncio.run(relate())
+    pipe = (
+        TANK.replace("class Tank", "class Pipe")
+        .replace("demo:Tank", "demo:Pipe")
+        .replace(", Parameter", ", Input, Parameter")
+    )
+    pipe = pipe.replace(
+        "    level =", '    inflow = Input("cm/s", max_age="1 min", default=0.0, along="^feeds.out")\n    level ='
+    )
+    pipe = pipe.replace("-self.k * self.h}", "self.inflow - self.k * self.h}")
+    pipe += '\n    def outputs(self, t):\n        return {"out": self.k * self.h}\n'
+    (space / "behaviours").mkdir()
+    written(space / "behaviours", pipe)
+    code, said, _ = ectype("behaviour", "list", space)
+    assert code == 0
+    assert "1 plant of Pipe + Pipe, each followed as one: p1 + p2" in said
+    assert "along ^feeds.out" in said
+    assert "no behaviour follows its source: p3 (from pond)" in said
+    assert "does not declare" not in said, "what comes along the graph need not be measured"
+    code, said, _ = ectype("behaviour", "list", space, "--json")
+    told = [json.loads(line) for line in said.splitlines()]
+    assert {"plant": ["p1", "p2"], "behaviours": ["Pipe", "Pipe"]} in told

@@ -92,7 +92,7 @@ def test_a_twin_is_told_the_same_whoever_is_beside_it_and_however_its_rows_come(
 
 def test_states_that_no_sensor_reads_are_told_with_how_sure_that_is(world):
     following = follow(told(world)[:-3])
-    block = estimates(following, following.advance(Block.of(told(world)[-3:])))
+    (block,) = estimates(following, following.advance(Block.of(told(world)[-3:])))
     assert block.std is not None
     deviation = {block.names[s]: v for s, v in zip(block.series, block.std, strict=True)}
     read, unread = "c03", "c06"

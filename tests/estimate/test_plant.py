@@ -190,13 +190,16 @@ def test_who_cannot_be_a_plant_is_followed_alone_and_the_others_are_plants_all_t
 
 
 def test_a_plant_that_no_filter_holds_says_so_before_anything_is_composed():
-    names = [f"t{i:02}" for i in range(17)]
-    with pytest.raises(Invalid, match=r"t00, t01, t02 and 14 more make no plant .* 17 states .* 16 at the most"):
+    names = [f"t{i:03}" for i in range(65)]
+    with pytest.raises(Invalid, match=r"t000, t001, t002 and 62 more make no plant .* 65 states .* 64 at the most"):
         plants_of(dict.fromkeys(names, Tank), [(a, "feeds", b) for a, b in pairwise(names)])
 
 
 def test_a_plant_is_filtered_and_integrated_as_carefully_as_its_components_ask():
     (plant,) = plants_of({"l": Leaves, "m": Leaves}, [("l", "feeds", "m")])
     assert (plant.behaviour.filter, plant.behaviour.substeps) == ("ekf", 3)
+    names = [f"t{i:03}" for i in range(17)]
+    (line,) = plants_of(dict.fromkeys(names, Tank), [(a, "feeds", b) for a, b in pairwise(names)])
+    assert line.behaviour.filter == "etkf", "more than a filter's code can hold is an ensemble"
     (mixed,) = plants_of({"l": Leaves, "t": Tank}, [("t", "feeds", "l")])
     assert (mixed.behaviour.filter, mixed.behaviour.substeps) == ("ukf", 3)

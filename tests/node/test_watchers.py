@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from ectype.alarms.settings import AlarmSettings, Rule, Sensitivity
-from ectype.node import estimator_live, estimator_watchers
+from ectype.estimate.engine import graph_of
+from ectype.estimate.plant import Kind as Plants
+from ectype.estimate.plant import Part
+from ectype.node import estimator_followed, estimator_watchers
 from ectype.node.behaviours import in_file
 from ectype.node.estimator_alarms import Alarming
 from ectype.node.estimator_live import Live
@@ -133,7 +136,7 @@ def test_it_is_tried_again_with_another_version(tmp_path: Path, monkeypatch: pyt
     live.advance(rows(0, 20), 1)
     saved = live.snapshots()
     monkeypatch.setattr(estimator_watchers, "WATCHERS", [made("nowhere", tells=True)])
-    monkeypatch.setattr(estimator_live, "__version__", "another")
+    monkeypatch.setattr(estimator_followed, "__version__", "another")
     live = begun(tmp_path, saved, 1)
     assert live.fresh
     found, _ = live.advance(rows(0, 30), 2)
@@ -158,8 +161,10 @@ def test_alarms_are_as_sensitive_as_the_space_says_of_the_twin_or_of_its_type(tm
         alarms = AlarmSettings(rules=(Rule(Sensitivity(1.0), "b"), rule))
         begin = Begin([twin], None, str(tmp_path), kinds=kinds, alarms=alarms)
         (tank,) = in_file(written(tmp_path) / "plant.py")
-        detectors, drift = Alarming(tank, ["a"], begin).companions
-        plain, _ = Alarming(tank, ["a"], Begin([twin], None, str(tmp_path), kinds=kinds)).companions
+        kind, graph = Plants.alone(tank, ["a"]), graph_of(tank)
+        detectors, drift = Alarming(kind, Part(), graph, begin).companions
+        begin = Begin([twin], None, str(tmp_path), kinds=kinds)
+        plain, _ = Alarming(kind, Part(), graph, begin).companions
         month_s, sensors = 30 * 86400.0, 2
         assert {1e9 * sensors, 0.0} <= set(detectors.initial(1)[:, 0])
         assert month_s * (sensors + 1) in plain.initial(1)

@@ -5,7 +5,7 @@ Looking runs the file, here; in a running space only the estimator's own process
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, final
@@ -15,12 +15,13 @@ from rich.table import Table
 from ectype.cli.options import add_json
 from ectype.cli.paper import paper
 from ectype.errors import Invalid, Misconfigured
-from ectype.estimate.behaviour import Behaviour, Sensor
+from ectype.estimate.behaviour import Behaviour, Input, Sensor
 from ectype.estimate.engine import graph_of
 from ectype.graph.fold import Graph
 from ectype.log.view import open_view
-from ectype.model.interface import Property, Telemetry
 from ectype.node.behaviours import FOLDER, in_file, misfits, sentence
+from ectype.node.fleet import FleetWatch
+from ectype.node.pipe import Kind, TwinRecord
 from ectype.values.canonical import JSON
 
 
@@ -70,11 +71,11 @@ def load(path: Path) -> list[type[Behaviour]]:
 @final
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """units: of each type, what can be measured and in what; ancestors: it and what it extends; twins: how many."""
+    """The types of a space, its twins, and how they are related: source, name, target."""
 
-    units: Mapping[str, Mapping[str, str | None]]
-    ancestors: Mapping[str, tuple[str, ...]]
-    twins: Mapping[str, int]
+    kinds: Mapping[str, Kind]
+    twins: Sequence[TwinRecord]
+    links: Sequence[tuple[str, str, str]]
 
     @classmethod
     def of(cls, space: Path) -> "Kinds":
@@ -83,14 +84,9 @@ class Kinds:
         try:
             for index, entry in view.read(0):
                 graph.apply(index, entry)
-            units = {
-                each.id: {c.name: c.unit for c in each.contents.values() if isinstance(c, Property | Telemetry)}
-                for each in graph.models()
-            }
-            twins: dict[str, int] = {}
-            for twin in graph.twins():
-                twins[twin.model] = twins.get(twin.model, 0) + 1
-            return cls(units, {each.id: each.ancestors for each in graph.models()}, twins)
+            fleet = FleetWatch(graph)
+            links = fleet.links()
+            return cls(fleet.kinds(), fleet.twins(links), links)
         finally:
             graph.close()
 
@@ -110,14 +106,15 @@ class Fit:
     def of(cls, behaviour: type[Behaviour], kinds: Kinds) -> "Fit":
         """Look."""
         model = behaviour.model
-        if model not in kinds.units:
+        if model not in kinds.kinds:
             said = (
                 f"the space has no type {model}; put one there, or name the right one in `class …(Behaviour, model=…)`"
             )
             return cls(behaviour, {}, [said], [], 0)
-        fatal, lacking = misfits(behaviour, kinds.units[model])
-        twins = sum(n for kind, n in kinds.twins.items() if model in kinds.ancestors.get(kind, ()))
-        return cls(behaviour, kinds.units[model], fatal, lacking, twins)
+        units = kinds.kinds[model].units
+        fatal, lacking = misfits(behaviour, units)
+        theirs = {name for name, kind in kinds.kinds.items() if model in kind.ancestors}
+        return cls(behaviour, units, fatal, lacking, sum(twin.model in theirs for twin in kinds.twins))
 
     def show(self, as_json: bool) -> None:
         """For people, or for programs."""
@@ -131,6 +128,8 @@ class Fit:
                 how = "the twin's property" if there else "as declared, or calibrated"
             elif d in layout.states:
                 how = f"told as {d.property}@estimated"
+            elif isinstance(d, Input) and d.along is not None:
+                how = f"along {d.along}"
             rows.append((d.kind, d.name, d.unit, f"{d.property} ({unit})" if there else "–", how))
         if as_json:
             told: list[JSON] = [

@@ -27,6 +27,7 @@ from ectype.estimate.behaviour import Behaviour, Sensor
 from ectype.estimate.engine import graph_of, live
 from ectype.estimate.events import NEVER, Carry, pack
 from ectype.estimate.plant import Part, whose
+from ectype.estimate.trace import Graph
 from ectype.estimate.window import Merged, Window, merge
 from ectype.ids import split_series
 from ectype.values.block import Block, Float64s, Int64s
@@ -87,7 +88,8 @@ class Following:
     prior). cache_dir: see `Runner`. Raises Invalid if `snapshot` is not one of this fleet.
 
     twins: the id of each; of plants the ids of each one's twins, in the order of its `parts` (see `plant.Kind`).
-    depth: how many events back a row may reach; if not given, so many for each of a plant's twins.
+    graph: the behaviour's trace, where it is at hand: that of a large plant takes seconds. depth: how many events back
+    a row may reach; if not given, so many for each of a plant's twins.
     """
 
     def __init__(
@@ -97,13 +99,14 @@ class Following:
         constants: Float64s,
         *,
         parts: Sequence[str] = ("",),
+        graph: Graph | None = None,
         tracked: Mapping[str, Float64s] | None = None,
         companions: Sequence[Companion] = (),
         snapshot: bytes | None = None,
         cache_dir: Path | None = None,
         depth: int | None = None,
     ) -> None:
-        self.graph = graph = graph_of(behaviour)
+        self.graph = graph = graph_of(behaviour) if graph is None else graph
         self.kernel = live(graph, cache_dir)
         self.plants = tuple((each,) if isinstance(each, str) else each for each in twins)
         self.twins: tuple[str, ...] = tuple(plant[0] for plant in self.plants)  # a plant is called like its first

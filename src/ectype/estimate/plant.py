@@ -19,6 +19,9 @@ from ectype.estimate.compose import compose
 from ectype.estimate.trace import MOST
 from ectype.estimate.wiring import Apart, Inside, Link, digest, groups_of, inside_of, ordered, some, wires_of
 
+MANY = 64  # states and tracked parameters of a plant: an ensemble of so many takes a tenth of a second an event
+_CAREFUL: tuple[Filter, ...] = ("etkf", "ukf", "ekf")  # a plant has the first of these that a component asks for
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,10 @@ class Part:
         if not self.name:
             return name
         return name.removeprefix(f"{self.name}_") if name.startswith(f"{self.name}_") else None
+
+    def inside(self, name: str) -> str:
+        """What the component's own is called in the plant."""
+        return f"{self.name}_{name}" if self.name else name
 
     def beside(self, name: str) -> str:
         """A name for what there is one of for each component."""
@@ -114,10 +121,10 @@ def _kind(behaviours: Sequence[type[Behaviour]], inside: Inside, plants: Sequenc
     first = plants[0]
     more = f", as do {len(plants) - 1} more like them" if len(plants) > 1 else ""
     size = sum(len(b.layout.belief_names) for b in behaviours)
-    if size > MOST:
+    if size > MANY:
         raise Invalid(
-            f"{some(first)} make no plant together{more}: they have {size} states and tracked parameters, and one "
-            f"filter has {MOST} at the most"
+            f"{some(first)} make no plant together{more}: they have {size} states and tracked parameters, and an "
+            f"ensemble has {MANY} at the most"
         )
     parts = tuple(f"{b.__name__.lower().replace('_', '')}{place}" for place, b in enumerate(behaviours))
     filters: set[Filter] = {b.filter for b in behaviours}
@@ -127,7 +134,7 @@ def _kind(behaviours: Sequence[type[Behaviour]], inside: Inside, plants: Sequenc
             "+".join(dict.fromkeys(b.model for b in behaviours)),
             dict(zip(parts, behaviours, strict=True)),
             {f"{parts[to]}.{name}": [f"{parts[p]}.{out}" for p, out in sources] for to, name, sources in inside},
-            filter=filters.pop() if len(filters) == 1 else "ukf",
+            filter=next(f for f in _CAREFUL if f in filters or (f == "etkf" and size > MOST)),
             substeps=max(b.substeps for b in behaviours),
         )
     except Invalid as error:

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 from ectype.errors import Invalid
 from ectype.estimate.behaviour import Behaviour, Input
-from ectype.estimate.trace import MOST
 
 Link: TypeAlias = tuple[str, str, str]
 """Source twin, relationship, target twin."""
@@ -20,6 +19,7 @@ Wires: TypeAlias = Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]]
 Inside: TypeAlias = tuple[tuple[int, str, tuple[tuple[int, str], ...]], ...]
 """The same of one plant, by place."""
 _SHOWN = 3
+_ORDERED = 64  # twins; more make no plant
 
 
 def wires_of(twins: Mapping[str, type[Behaviour]], links: Sequence[Link], refuse: Apart) -> Wires:
@@ -76,7 +76,7 @@ def ordered(group: Sequence[str], twins: Mapping[str, type[Behaviour]], wires: W
     whom those feed; among them by how they stand to the others. Of twins that stand alike the first by name is chosen,
     and the rest by how they stand to it.
     """
-    if not 1 < len(group) <= MOST:
+    if not 1 < len(group) <= _ORDERED:
         return tuple(group)
     fed = {twin: [(name, *each) for name, sources in wires.get(twin, {}).items() for each in sources] for twin in group}
     feeds: dict[str, list[tuple[str, str, str]]] = {twin: [] for twin in group}
@@ -91,7 +91,9 @@ def ordered(group: Sequence[str], twins: Mapping[str, type[Behaviour]], wires: W
     look = {twin: f"{level[twin]:02} {twins[twin].model}" for twin in group}
     placed: list[str] = []
     while len(placed) < len(group):
-        for _ in group:  # Weisfeiler and Lehman's refinement
+        apart = 0
+        while (now := len(set(look.values()))) > apart:  # Weisfeiler and Lehman's refinement
+            apart = now
             look = {
                 twin: f"{level[twin]:02} "
                 + digest(look[twin], *(sorted((n, out, look[o]) for n, o, out in way[twin]) for way in (fed, feeds)))

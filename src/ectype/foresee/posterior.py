@@ -24,9 +24,9 @@ def read_posterior(behaviour: type[Behaviour], path: Path, twin: str, draws: int
 
 
 def posterior_of(
-    behaviour: type[Behaviour], document: Mapping[str, Any], path: str, draws: int = 1000
+    behaviour: type[Behaviour], document: Mapping[str, Any], path: str, draws: int = 1000, seed: int = 0
 ) -> tuple[Float64s, Float64s]:
-    """The same of a document that came from `path`."""
+    """The same of a document that came from `path`. Equal seeds give equal luck, also to different twins."""
     if not {"parameters", "z", "covariance"} <= set(document):
         raise Misconfigured(f"{path} is no calibration; write it with `ectype calibrate … --out FILE`")
     if document.get("behaviour") != behaviour.model:
@@ -40,7 +40,7 @@ def posterior_of(
     if set(c.names) != set(document["parameters"]) or len(document["z"]) != len(c.names):
         raise Misconfigured(f"{path} has {', '.join(document['parameters'])}; the behaviour has {', '.join(c.names)}")
     z, cov = np.array(document["z"], np.float64), np.array(document["covariance"], np.float64)
-    kicks = np.random.default_rng(0).standard_normal((draws, len(z))) @ np.linalg.cholesky(cov).T
+    kicks = np.random.default_rng(seed).standard_normal((draws, len(z))) @ np.linalg.cholesky(cov).T
     drawn = np.clip(z + kicks, c.low, c.high)
     return c.constants(z), np.stack([c.constants(row) for row in drawn], 1)
 
@@ -51,6 +51,7 @@ def of_twin(
     calibration: Mapping[str, Any] | None,
     where: str,
     draws: int = 1000,
+    seed: int = 0,
 ) -> tuple[Float64s, Float64s | None]:
     """(constants [c], draws [c, draws] or None) of a twin of a space: those of its calibration, else its properties of
     the same name, else as declared. What the behaviour declares without a prior no calibration finds. where: what to
@@ -60,7 +61,7 @@ def of_twin(
     own = np.array([number(properties, p.property, p.value) for p in declared], np.float64)
     if calibration is None:
         return own, None
-    constants, drawn = posterior_of(behaviour, calibration, where, draws)
+    constants, drawn = posterior_of(behaviour, calibration, where, draws, seed)
     free = np.array([p.prior is not None for p in declared], bool)
     return np.where(free, constants, own), np.where(free[:, None], drawn, own[:, None])
 

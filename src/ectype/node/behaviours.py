@@ -19,7 +19,7 @@ from types import MappingProxyType, ModuleType
 from typing import TypeGuard, cast, final
 
 from ectype.errors import EctypeError, Invalid
-from ectype.estimate.behaviour import Behaviour
+from ectype.estimate.behaviour import Behaviour, Input
 from ectype.estimate.models.wind_turbine import WindTurbine
 from ectype.model.suggest import suggest
 from ectype.units import from_dtdl, unit
@@ -115,7 +115,7 @@ def misfits(behaviour: type[Behaviour], units: Mapping[str, str | None]) -> tupl
     layout, fatal, lacking = behaviour.layout, list[str](), list[str]()
     name = behaviour.__name__
     for d in (*layout.inputs, *layout.sensors):
-        if d.property not in units:
+        if d.property not in units and not (isinstance(d, Input) and d.along is not None):
             known = list(units)
             lacking.append(
                 f"{d.kind} {name}.{d.name} reads '{d.property}', which the type does not declare"

@@ -70,6 +70,7 @@ class Estimator:
         self._clock = clock
         self.child: asyncio.subprocess.Process | None = None
         self.following: tuple[str, ...] = ()
+        self.plants: tuple[tuple[str, ...], ...] = ()  # those of them that are followed as one
         self.through = 0
         self.late = 0
         self.looked = asyncio.Event()  # the child has said whom it follows, and what is wrong
@@ -116,7 +117,8 @@ class Estimator:
         return [(name, stat.st_mtime_ns, stat.st_size) for name, stat in stats]
 
     async def _follow(self, fleet: FleetWatch) -> None:
-        twins = fleet.twins()
+        links = fleet.links()
+        twins = fleet.twins(links)
         self.troubles = {}
         if not twins:
             return
@@ -135,9 +137,11 @@ class Estimator:
             dict(self._left_out.why),
             every_s(self._patience_s),
             self._alarms,
+            links,
         )
         ready = await self._patiently(_ask(reader, writer, begin, Ready), 0)
         self.following = tuple(ready.twins)
+        self.plants = tuple(tuple(plant) for plant in ready.plants)
         self._trouble(ready.troubles)
         fleet.parameters = tuple(f'"/{name}"'.encode() for name in ready.parameters)
         self.looked.set()
@@ -237,7 +241,7 @@ class Estimator:
         return child.stdout, child.stdin
 
     async def _end_child(self) -> None:
-        child, self.child, self.following = self.child, None, ()
+        child, self.child, self.following, self.plants = self.child, None, (), ()
         if child is None or child.returncode is not None:
             return
         if child.stdin is not None:

@@ -2,16 +2,15 @@
 could not be told from its original.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
 from ectype.alarms.live import LiveAlarms, Told
 from ectype.alarms.settings import Sensitivity
 from ectype.clock import to_iso
-from ectype.estimate.behaviour import Behaviour
-from ectype.estimate.engine import graph_of
 from ectype.estimate.following import Following, Step
+from ectype.estimate.plant import Kind, Part
+from ectype.estimate.trace import Graph
 from ectype.node.pipe import Begin, Draft
 from ectype.values.arrow import MEDIA_TYPE, to_arrow
 from ectype.values.canonical import JSON, canonical
@@ -25,13 +24,14 @@ class Alarming:
 
     name = "alarms"
 
-    def __init__(self, behaviour: type[Behaviour], twins: Sequence[str], begin: Begin) -> None:
+    def __init__(self, kind: Kind, part: Part, graph: Graph, begin: Begin) -> None:
+        self.name = part.beside("alarms")
         models = {t.id: t.model for t in begin.twins}
         each: dict[str, Sensitivity] = {}
-        for twin in twins:
-            kind = begin.kinds.get(model := models[twin])
-            each[twin] = begin.alarms.of(twin, kind.ancestors if kind else [model])
-        self._alarms = LiveAlarms(graph_of(behaviour), each, cache_dir=Path(begin.cache))
+        for twin in (plant[part.place] for plant in kind.plants):
+            known = begin.kinds.get(model := models[twin])
+            each[twin] = begin.alarms.of(twin, known.ancestors if known else [model])
+        self._alarms = LiveAlarms(graph, each, cache_dir=Path(begin.cache), part=part)
         self.companions = self._alarms.companions
 
     def tell(self, following: Following, step: Step) -> list[Draft]:

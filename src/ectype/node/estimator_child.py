@@ -18,7 +18,8 @@ from ectype.errors import EctypeError, Invalid
 from ectype.estimate.models.wind_turbine import WindTurbine
 from ectype.estimate.outcome import AlarmEvent, Fleet, Forecast, Json, Output, TwinSetup
 from ectype.estimate.runner import Runner
-from ectype.node.estimator_live import GROUP, Live
+from ectype.node.estimator_live import Live
+from ectype.node.estimator_told import GROUP
 from ectype.node.pipe import (
     Advance,
     Advanced,
@@ -62,6 +63,7 @@ class Estimating:
             [GROUP, *self._live.groups],
             self._live.troubles(),
             self._live.parameters,
+            self._live.plants,
         )
         self._forecast_hour: dict[str, int] = {}
 

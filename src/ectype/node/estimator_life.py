@@ -11,6 +11,7 @@ over less until that fits.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import final
 
 import msgspec
@@ -19,17 +20,18 @@ import numpy as np
 from ectype.alarms.life import Life, life
 from ectype.clock import to_iso
 from ectype.errors import EctypeError, Invalid
-from ectype.estimate.behaviour import Behaviour
 from ectype.estimate.end_of_life import EndOfLife
 from ectype.estimate.following import Companion, Following, Step
+from ectype.estimate.plant import Kind, Part
+from ectype.estimate.trace import Graph
 from ectype.foresee.fan import Start, draw
 from ectype.foresee.followed import Followed
 from ectype.foresee.goal import Goal
-from ectype.foresee.posterior import posterior_of
 from ectype.ids import series_id
+from ectype.node.estimator_parameters import parameters
 from ectype.node.pipe import Begin, Draft
 from ectype.values.arrow import MEDIA_TYPE, to_arrow
-from ectype.values.block import Block, Float64s
+from ectype.values.block import Block
 from ectype.values.canonical import JSON, canonical
 
 SUBJECT = "block:life"
@@ -53,10 +55,12 @@ class Lasting:
 
     name = "life"
 
-    def __init__(self, behaviour: type[Behaviour], twins: Sequence[str], begin: Begin) -> None:
+    def __init__(self, kind: Kind, part: Part, graph: Graph, begin: Begin) -> None:
+        self.name = part.beside("life")
         self.companions: Sequence[Companion] = ()
-        self._end = behaviour.end_of_life
-        self._behaviour = behaviour
+        self._end = kind.members[part.place].end_of_life
+        self._kind, self._part = kind, part
+        self._records = {} if self._end is None else {t.id: t for t in begin.twins}
         self._calibrations = begin.calibrations
         self._saved = _Saved({}, [], {})
 
@@ -68,8 +72,9 @@ class Lasting:
         columns: list[int] = step.columns.tolist()
         for column in columns:
             hour = following.newest(column) // _HOUR_NS
-            if saved.hours.get(following.twins[column], -1) < hour and len(following.window(column)[0]) >= _FEWEST:
-                saved.hours[following.twins[column]] = hour
+            twin = following.plants[column][self._part.place]
+            if saved.hours.get(twin, -1) < hour and len(following.window(column)[0]) >= _FEWEST:
+                saved.hours[twin] = hour
                 saved.waiting.append(column)
         now, saved.waiting = saved.waiting[:_AT_ONCE], saved.waiting[_AT_ONCE:]
         return [draft for column in now for draft in self._told(following, column, self._end)]
@@ -86,7 +91,8 @@ class Lasting:
             raise Invalid(f"this does not say of which twins the remaining life was told: {error}") from error
 
     def _told(self, following: Following, column: int, end: EndOfLife) -> list[Draft]:
-        twin = following.twins[column]
+        plant = following.plants[column]
+        twin = plant[self._part.place]
         at_ns, events, beliefs, before = following.window(column)
         constants = following.constants[:, column]
         record = Followed(
@@ -96,13 +102,14 @@ class Lasting:
             events,
             beliefs,
             constants,
-            self._posterior(twin, constants),
+            parameters(self._kind, plant, self._records, self._calibrations, "", [])[1],  # `Followed` tells of trouble
             before=before,
         )
         found: Life | None = None
         ahead_s = self._saved.ahead_s.get(twin, end.ahead_s)
         try:
-            found, self._saved.ahead_s[twin] = _found(record, end, ahead_s)
+            inside = replace(end, name=self._part.inside(end.name))
+            found, self._saved.ahead_s[twin] = _found(record, inside, ahead_s)
             text = _sentence(found, end)
         except EctypeError as error:
             text = f"how long until {end.threshold} cannot be told: {error}"
@@ -122,18 +129,6 @@ class Lasting:
             Draft("life.put", f"life:{twin}", "application/json", canonical(body)),
             Draft("estimated", SUBJECT, MEDIA_TYPE, to_arrow(_block(twin, now, list(quantiles.values())))),
         ]
-
-    def _posterior(self, twin: str, constants: Float64s) -> Float64s:
-        """Draws of the parameters, as the forecasts have them; what is not calibrated is as it is."""
-        calibration = self._calibrations.get(twin)
-        if calibration is None:
-            return constants[:, None]
-        try:
-            _, drawn = posterior_of(self._behaviour, calibration, twin, _DRAWS)
-        except (EctypeError, ArithmeticError, LookupError, TypeError, ValueError):  # `Followed` has told it
-            return constants[:, None]
-        free = np.array([p.prior is not None for p in self._behaviour.layout.constants], bool)
-        return np.where(free[:, None], drawn, constants[:, None])
 
 
 def _found(record: Followed, end: EndOfLife, ahead_s: float) -> tuple[Life, float]:

@@ -3,18 +3,23 @@ to come.
 
     TWIN.state@estimated        each state and tracked parameter, with its standard deviation
     TWIN.sensor@estimated       what that sensor was expected to read before it was read, with the deviation of that
-    TWIN.nis@estimated          the mean squared surprise of the readings of that event; 1 where the twin is right
+    TWIN.nis@estimated          the mean squared surprise of its readings of that event; 1 where the twin is right
     TWIN.name@estimated         each number of `outputs` and `health`, at the mean
     TWIN.name@predicted         the middle of the forecast; nameP05 and nameP95 are its bounds
+
+Of a plant all that is told by the twin that it belongs to. What is told of a twin belongs to the group of its own
+behaviour, whether it stands alone or in a plant: so what was told stays told when plants form and dissolve.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import TypeAlias, final
 
 import numpy as np
 
 from ectype.estimate.behaviour import Behaviour
 from ectype.estimate.following import Following, Step
+from ectype.estimate.plant import Kind, whose
 from ectype.foresee.fan import Start, draw
 from ectype.foresee.followed import Followed
 from ectype.ids import series_id
@@ -22,26 +27,44 @@ from ectype.node.pipe import Draft
 from ectype.values.arrow import MEDIA_TYPE, to_arrow
 from ectype.values.block import Block, Float64s
 
+GROUP = "block:estimator"
+_ROWS = 50_000  # of estimates in one entry: a frame of the log holds some 100,000
 _HOUR_NS = 3600 * 10**9
 _STEPS, _DRAWS, _FEWEST = 60, 200, 8
 _LEVELS = (0.05, 0.5, 0.95)
+_Told: TypeAlias = dict[str, tuple[Float64s, Float64s]]  # property -> values and deviations [k, m]
 
 
-def estimates(following: Following, step: Step) -> Block:
-    """All that is estimated at the events of a step: rows by twin, then event, then property; no NaN."""
+def group_of(behaviour: type[Behaviour]) -> str:
+    """What is told of the twins of a behaviour belongs to it: the subject of their estimates."""
+    return f"{GROUP}/{behaviour.model}"
+
+
+def estimates(following: Following, step: Step) -> list[Block]:
+    """All that is estimated at the events of a step, for each part of the plants: rows by twin, then event, then
+    property; no NaN.
+    """
     graph, layout = following.graph, following.graph.layout
     size, first = graph.belief_size, 2 + len(layout.inputs)
     sensors = len(layout.sensors)
     out, events = step.out, step.events
     there = events[:, first + sensors :] > 0
     nothing = np.full(step.active.shape, np.nan)
-    told: dict[str, tuple[Float64s, Float64s]] = {}
-    surprise = np.where(there, out[:, size + 2 :: 4], 0.0).sum(1)
-    told["nis"] = np.where(there.any(1), surprise / np.maximum(there.sum(1), 1), np.nan), nothing
+    every: list[_Told] = [{} for _ in following.parts]
+
+    def tell(name: str, value: Float64s, std: Float64s) -> None:
+        place, own = whose(following.parts, name)
+        every[place][own] = value, std
+
+    squares = np.where(there, out[:, size + 2 :: 4], 0.0)
+    for part, told in zip(following.parts, every, strict=True):
+        mine = [i for i, s in enumerate(layout.sensors) if part.own(s.name) is not None]
+        some, count = there[:, mine].any(1), there[:, mine].sum(1)
+        told["nis"] = np.where(some, squares[:, mine].sum(1) / np.maximum(count, 1), np.nan), nothing
     for i, s in enumerate(layout.sensors):
         v, variance = out[:, size + 4 * i], out[:, size + 4 * i + 1]
         expected = np.where(there[:, i], events[:, first + i] - v, np.nan)
-        told[s.property] = expected, np.sqrt(np.maximum(variance, 0.0))
+        tell(s.property, expected, np.sqrt(np.maximum(variance, 0.0)))
     if step.active.size:
         values = {name: out[:, i] for i, name in enumerate(layout.belief_names)}
         values |= {u.name: events[:, 2 + i] for i, u in enumerate(layout.inputs)}
@@ -49,11 +72,28 @@ def estimates(following: Following, step: Step) -> Block:
         bound = graph.behaviour.bind(values)
         with np.errstate(all="ignore"):
             more = {**bound.outputs(events[:, 0]), **bound.health(events[:, 0])}
-        told |= {n: (np.broadcast_to(np.asarray(v, np.float64), step.active.shape), nothing) for n, v in more.items()}
+        for name, value in more.items():
+            tell(name, np.broadcast_to(np.asarray(value, np.float64), step.active.shape), nothing)
     for i, d in enumerate((*layout.states, *layout.tracked)):
-        told[d.property] = out[:, i], np.sqrt(np.maximum(out[:, graph.variance_row(i)], 0.0))
+        tell(d.property, out[:, i], np.sqrt(np.maximum(out[:, graph.variance_row(i)], 0.0)))
     columns: list[int] = step.columns.tolist()
-    return _block([following.twins[c] for c in columns], step, told)
+    return [_block([following.plants[c][p] for c in columns], step, told) for p, told in enumerate(every)]
+
+
+def entries(group: str, told: Sequence[Block], found: Sequence[Draft], through: int, seen: int) -> list[Draft]:
+    """What follows from the measurements up to log index `through`, as entries of a group: in parts that fit. Only the
+    last says that all was seen, so nothing is lost if not all of them reach the log; those before say `seen`.
+    """
+    block = told[0] if len(told) == 1 else Block.concat(list(told))
+    parts = max(1, math.ceil(len(block) / _ROWS))
+    out = list(found)
+    for i in range(parts):
+        rows = slice(i * _ROWS, (i + 1) * _ROWS)
+        std = None if block.std is None else block.std[rows]
+        part = Block(block.names, block.series[rows], block.at_ns[rows], block.value[rows], std)
+        metadata = {"through": str(through if i == parts - 1 else seen)}
+        out.append(Draft("estimated", group, MEDIA_TYPE, to_arrow(part, metadata), group))
+    return out
 
 
 def _block(twins: Sequence[str], step: Step, told: Mapping[str, tuple[Float64s, Float64s]]) -> Block:
@@ -68,15 +108,16 @@ def _block(twins: Sequence[str], step: Step, told: Mapping[str, tuple[Float64s, 
 
 @final
 class Forecasts:
-    """The next hour, told at each twin's first event of each hour. issued: the hour of the last one, by twin.
+    """The next hour, told at each twin's first event of each hour. issued: the hour of the last one, by the twin, or
+    the first twin of a plant.
 
     Trajectories are drawn as `ectype forecast` draws them, from the belief and the twin's calibration; inputs are held
-    as they are, so what they may do is not in the bounds. posterior: draws of the constants [c, any] of each twin.
+    as they are, so what they may do is not in the bounds. posterior: draws of the constants [c, any] of each column.
     """
 
-    def __init__(self, behaviour: type[Behaviour], posterior: Sequence[Float64s]) -> None:
-        self._behaviour = behaviour
-        self._posterior = posterior
+    def __init__(self, kind: Kind, posterior: Sequence[Float64s]) -> None:
+        self._kind = kind
+        self.posterior = posterior
         self.issued: dict[str, int] = {}
 
     def due(self, following: Following, step: Step) -> list[Draft]:
@@ -100,13 +141,13 @@ class Forecasts:
                 events,
                 beliefs,
                 constants,
-                self._posterior[column],
+                self.posterior[column],
                 before=before,
             )
-            out.append(self._told(twin, record))
+            out += self._told(following.plants[column], record)
         return out
 
-    def _told(self, twin: str, record: Followed) -> Draft:
+    def _told(self, plant: Sequence[str], record: Followed) -> list[Draft]:
         every_s = _HOUR_NS * 1e-9 / _STEPS
         steps = _STEPS if record.every_s <= every_s else max(1, round(_HOUR_NS * 1e-9 / record.every_s))
         every_s = max(every_s, record.every_s)
@@ -115,14 +156,19 @@ class Forecasts:
         layout = record.graph.layout
         named = {d.name: d.property for d in (*layout.sensors, *layout.states, *layout.tracked)}
         held = {u.name for u in layout.inputs}
-        rows: list[tuple[str, Float64s]] = []
+        every: list[list[tuple[str, Float64s]]] = [[] for _ in plant]
         for name in fan.values:
             if name in held:
                 continue
+            place, own = self._kind.whose(named.get(name, name))
             for suffix, values in zip(("P05", "", "P95"), fan.quantiles(name, _LEVELS), strict=True):
-                rows.append((series_id(twin, named.get(name, name) + suffix, "predicted"), values))
-        rows = [(name, values) for name, values in rows if np.isfinite(values).all()]
-        series = np.repeat(np.arange(len(rows), dtype=np.int32), steps)
-        values = np.concatenate([v for _, v in rows]) if rows else np.empty(0)
-        block = Block(tuple(n for n, _ in rows), series, np.tile(fan.at_ns, len(rows)), values)
-        return Draft("predicted", f"forecast:{twin}", MEDIA_TYPE, to_arrow(block, {"issued_at_ns": str(start.at_ns)}))
+                if np.isfinite(values).all():
+                    every[place].append((series_id(plant[place], own + suffix, "predicted"), values))
+        out: list[Draft] = []
+        for twin, member, rows in zip(plant, self._kind.members, every, strict=True):
+            series = np.repeat(np.arange(len(rows), dtype=np.int32), steps)
+            values = np.concatenate([v for _, v in rows]) if rows else np.empty(0)
+            block = Block(tuple(n for n, _ in rows), series, np.tile(fan.at_ns, len(rows)), values)
+            body = to_arrow(block, {"issued_at_ns": str(start.at_ns)})
+            out.append(Draft("predicted", f"forecast:{twin}", MEDIA_TYPE, body, group_of(member)))
+        return out

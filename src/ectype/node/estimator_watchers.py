@@ -11,14 +11,17 @@ what it missed could only be made good by going through the log again, at every 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar, final
 
+import msgspec
 import numpy as np
 
 from ectype.errors import Invalid
-from ectype.estimate.behaviour import Behaviour
 from ectype.estimate.following import Companion, Following, Step
+from ectype.estimate.plant import Kind, Part
+from ectype.estimate.trace import Graph
 from ectype.node.behaviours import sentence
 from ectype.node.estimator_alarms import Alarming
 from ectype.node.estimator_life import Lasting
+from ectype.node.estimator_told import group_of
 from ectype.node.pipe import Begin, Draft
 from ectype.values.block import Float64s, Int64s
 
@@ -27,7 +30,8 @@ _AGAIN = "it is tried again with another version of ectype, or when its behaviou
 
 
 class Watcher(Protocol):
-    """Says more about the twins of a behaviour. One for each behaviour, made by `WATCHERS`.
+    """Says more about twins that are followed. One for each part of a kind of plant, made by `WATCHERS`; the names of
+    those of different parts differ.
 
     companions: what rides along with the filter for it. `tell` gives entries, after each advance; what it has told, and
     must not tell twice, goes through `save` and `restore` (raises Invalid for what is not its own: then all begins
@@ -50,26 +54,25 @@ class Watcher(Protocol):
         ...
 
 
-Make = Callable[[type[Behaviour], Sequence[str], Begin], Watcher]
+Make = Callable[[Kind, Part, Graph, Begin], Watcher]
 WATCHERS: list[Make] = [Alarming, Lasting]
-"""Makes a watcher for a behaviour, the ids of its twins, and what the process began with."""
+"""Makes a watcher for a kind, one of its parts, its graph, and what the process began with."""
 
 
 @final
 class Watchers:
-    """Those of one behaviour. dropped: why, by name, of those that an earlier process has left out."""
+    """Those of one kind. dropped: why, by name, of those that an earlier process has left out."""
 
-    def __init__(
-        self, behaviour: type[Behaviour], twins: Sequence[str], begin: Begin, dropped: Mapping[str, str]
-    ) -> None:
+    def __init__(self, kind: Kind, graph: Graph, begin: Begin, dropped: Mapping[str, str]) -> None:
         self.dropped: dict[str, str] = {}
         self._wrong: list[str] = []
         self._guarded: list[_Guarded] = []
-        for make in WATCHERS:
+        for part, make in ((part, make) for part in kind.components for make in WATCHERS):
             try:
-                self._guarded.append(_Guarded(make(behaviour, twins, begin)))
+                self._guarded.append(_Guarded(make(kind, part, graph, begin), group_of(kind.members[part.place])))
             except Exception as error:  # noqa: BLE001  a fault in what only watches must not cost the estimates
-                self._leave_out(str(getattr(make, "name", None) or getattr(make, "__name__", make)), sentence(error))
+                name = str(getattr(make, "name", None) or getattr(make, "__name__", make))
+                self._leave_out(part.beside(name), sentence(error))
         for guarded in self._guarded:
             if (why := dropped.get(guarded.name)) is not None:
                 guarded.error = why
@@ -84,7 +87,8 @@ class Watchers:
         """What all of them say of a step."""
         out: list[Draft] = []
         for guarded in self._guarded:
-            out += guarded.call(lambda w: w.tell(following, step)) or []
+            told = guarded.call(lambda w: w.tell(following, step)) or []
+            out += [msgspec.structs.replace(d, group=guarded.group) for d in told]
         self._look()
         return out
 
@@ -122,10 +126,12 @@ class Watchers:
 
 @final
 class _Guarded:
-    """A watcher, and the first error of it or of what rides along for it. With an error it is not called any more."""
+    """A watcher, what its drafts belong to, and the first error of it or of what rides along for it. With an error it
+    is not called any more.
+    """
 
-    def __init__(self, watcher: Watcher) -> None:
-        self._watcher = watcher
+    def __init__(self, watcher: Watcher, group: str) -> None:
+        self._watcher, self.group = watcher, group
         self.name = watcher.name
         self.companions = [_Riding(c, self) for c in watcher.companions]
         self.error: str | None = None

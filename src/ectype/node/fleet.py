@@ -1,6 +1,7 @@
 """The twins that an estimator may follow, and the news that they have changed."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import cast, final
 
 from ectype.graph.fold import Graph
@@ -44,13 +45,17 @@ class FleetWatch:
             self._changed.clear()
             await asyncio.sleep(0.5)
 
-    def twins(self) -> list[TwinRecord]:
-        """Every twin with its properties and its neighbours, in the order of their ids."""
+    def links(self) -> list[tuple[str, str, str]]:
+        """Every relationship: source, name, target."""
+        return [(r.source, r.name, r.target) for r in self._graph.all_relationships()]
+
+    def twins(self, links: Iterable[tuple[str, str, str]]) -> list[TwinRecord]:
+        """Every twin with its properties and its neighbours by those links, in the order of their ids."""
         beside: dict[str, set[str]] = {}
-        for relationship in self._graph.all_relationships():
-            if relationship.name == _NEIGHBOURS:
-                beside.setdefault(relationship.source, set()).add(relationship.target)
-                beside.setdefault(relationship.target, set()).add(relationship.source)
+        for source, name, target in links:
+            if name == _NEIGHBOURS:
+                beside.setdefault(source, set()).add(target)
+                beside.setdefault(target, set()).add(source)
         return [
             TwinRecord(t.id, t.model, cast(dict[str, object], dict(t.properties)), sorted(beside.get(t.id, ())))
             for t in sorted(self._graph.twins(), key=lambda t: t.id)

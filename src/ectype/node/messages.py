@@ -27,11 +27,14 @@ HOWS: tuple[How, ...] = ("last", "mean", "min", "max", "count")
 @final
 @dataclass(frozen=True, slots=True)
 class BehavioursInfo:
-    """followed: ids of twins; late: rows too old to be assimilated since the node started; wrong: (where, sentence)."""
+    """followed: ids of twins; late: rows too old to be assimilated since the node started; wrong: (where, sentence);
+    plants: the twins of each plant that is followed as one, who feeds before who is fed.
+    """
 
     followed: tuple[str, ...]
     late: int
     wrong: tuple[tuple[str, str], ...]
+    plants: tuple[tuple[str, ...], ...] = ()
 
 
 @final

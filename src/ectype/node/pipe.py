@@ -33,7 +33,8 @@ class Kind(msgspec.Struct, frozen=True):
 class Begin(msgspec.Struct, frozen=True, tag=True):
     """Start with these twins, and the belief as of a snapshot, if there is one, of the first `position` entries.
 
-    behaviours: the folder with people's behaviours; kinds: the types by id; calibrations: the last one of each twin.
+    behaviours: the folder with people's behaviours; kinds: the types by id; calibrations: the last one of each twin;
+    links: the relationships, as source, name, target.
     running: the file for signs of life, one each beat_s; skip: behaviours to do without, and why.
     """
 
@@ -48,6 +49,7 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
     skip: dict[str, str] = {}
     beat_s: float = 1.0
     alarms: AlarmSettings = AlarmSettings()
+    links: list[tuple[str, str, str]] = []
 
 
 @final
@@ -64,6 +66,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
     fresh: something begins with no belief and needs the log from the start, as no snapshot was of its fleet.
     groups: what drafts may belong to. parameters: properties that are read once, so it begins again if one changes.
+    plants: the twins of each plant that is followed as one.
     """
 
     twins: list[str]
@@ -71,6 +74,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     groups: list[str] = []
     troubles: list[Trouble] = []
     parameters: list[str] = []
+    plants: list[list[str]] = []
 
 
 @final

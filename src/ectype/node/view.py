@@ -97,9 +97,10 @@ class View:
         if estimator is None:
             return BehavioursInfo((), 0, ())
         wrong = [(where, text) for where, texts in estimator.troubles.items() for text in texts]
-        return BehavioursInfo(
-            tuple(t for t in estimator.following if self._may("read", f"twin:{t}")), estimator.late, tuple(wrong)
-        )
+        followed = tuple(t for t in estimator.following if self._may("read", f"twin:{t}"))
+        seen = set(followed)
+        plants = tuple(plant for each in estimator.plants if (plant := tuple(t for t in each if t in seen)))
+        return BehavioursInfo(followed, estimator.late, tuple(wrong), plants)
 
     def calibration(self, twin_id: str) -> Mapping[str, object]:
         """The last calibration of a twin: what it is followed with. NotFound if it has none."""

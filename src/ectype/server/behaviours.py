@@ -23,7 +23,7 @@ async def _behaviours(request: Request, view: View) -> Response:
     no_parameters(request)
     told = view.behaviours()
     wrong = [{"where": where, "text": text} for where, text in told.wrong]
-    return json_response({"followed": told.followed, "late": told.late, "wrong": wrong})
+    return json_response({"followed": told.followed, "plants": told.plants, "late": told.late, "wrong": wrong})
 
 
 async def _calibration(request: Request, view: View) -> Response:
