@@ -2,6 +2,9 @@
 
 import shutil
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import casadi as ca
 import numpy as np
@@ -13,7 +16,7 @@ from scipy.integrate import solve_ivp
 from ectype.estimate import emit_cuda
 from ectype.estimate.behaviour import Behaviour, Sensor, State
 from ectype.estimate.emit_cuda import CudaKernel
-from ectype.estimate.emit_llvm import LlvmKernel
+from ectype.estimate.emit_llvm import LlvmKernel, _load
 from ectype.estimate.emit_numpy import NumpyKernel
 from ectype.estimate.emit_plain import PlainKernel
 from ectype.estimate.emit_python import PythonKernel
@@ -142,6 +145,20 @@ def test_all_back_ends_agree_with_numpy(cache, name, behaviour):
     kernel = back_end(name, graph, cache)
     for a, b in zip(NumpyKernel(graph).fold(*given), kernel.fold(*given), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-12)
+
+
+def test_two_that_compile_the_same_at_once_do_not_take_each_others_draft(tmp_path, monkeypatch):
+    both, write = threading.Barrier(2, timeout=30), Path.write_bytes
+
+    def written(path, data):
+        write(path, data)
+        both.wait()
+
+    monkeypatch.setattr(Path, "write_bytes", written)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: _load("the same", lambda: "define void @f() { ret void }", tmp_path), range(2))
+    assert one.get_function_address("f")
+    assert other.get_function_address("f")
 
 
 def test_a_sweep_over_a_fleet_is_the_fold_of_one_event(cache):

@@ -18,6 +18,7 @@ other back end; `fast` lets the compiler contract multiply-adds.
 import ctypes
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -166,7 +167,7 @@ def _load(about: str, text: Callable[[], str], cache_dir: Path) -> Any:
         module.verify()
         code = _machine().emit_object(module)
         cache_dir.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}.tmp")
+        draft = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.tmp")  # others may compile the same
         draft.write_bytes(hashlib.sha256(code).digest() + code)
         draft.replace(path)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
