@@ -82,13 +82,13 @@ class Estimating:
         return msgspec.msgpack.encode({WindTurbine.model: self._runner.snapshot(), **self._live.snapshots()})
 
     def _drafts(self, output: Output, through: int) -> list[Draft]:
-        """The entries that an output asks for. The first says up to which log index all was seen."""
+        """The entries that an output asks for. The last says up to which log index all was seen."""
         found = [forecast_draft(forecast) for forecast in self._due(output.predicted)]
         found += [alarm_draft(alarm) for alarm in output.alarms]
         if not found and not len(output.estimated):
             return []
         estimated = to_arrow(output.estimated, {"through": str(through)})
-        return [Draft("estimated", GROUP, MEDIA_TYPE, estimated), *found]
+        return [*found, Draft("estimated", GROUP, MEDIA_TYPE, estimated)]
 
     def _due(self, forecasts: Sequence[Forecast]) -> list[Forecast]:
         """Those that are the first of their hour: a forecast every tick would be most of the log."""

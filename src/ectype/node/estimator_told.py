@@ -20,7 +20,7 @@ import numpy as np
 from ectype.estimate.behaviour import Behaviour
 from ectype.estimate.following import Following, Step
 from ectype.estimate.plant import Kind, whose
-from ectype.foresee.fan import Start, draw
+from ectype.foresee.fan import Fan, Start, draw
 from ectype.foresee.followed import Followed
 from ectype.ids import series_id
 from ectype.node.pipe import Draft
@@ -32,6 +32,7 @@ _ROWS = 50_000  # of estimates in one entry: a frame of the log holds some 100,0
 _HOUR_NS = 3600 * 10**9
 _STEPS, _DRAWS, _FEWEST = 60, 200, 8
 _LEVELS = (0.05, 0.5, 0.95)
+_WORK = 12_000  # steps in one advance, a second's work: a fleet whose hour begins must not stop the estimates
 _Told: TypeAlias = dict[str, tuple[Float64s, Float64s]]  # property -> values and deviations [k, m]
 
 
@@ -108,8 +109,9 @@ def _block(twins: Sequence[str], step: Step, told: Mapping[str, tuple[Float64s, 
 
 @final
 class Forecasts:
-    """The next hour, told at each twin's first event of each hour. issued: the hour of the last one, by the twin, or
-    the first twin of a plant.
+    """The next hour, told at each twin's first event of each hour, or soon after it where many are due.
+
+    issued: the hour of the last one, by the twin, or the first twin of a plant.
 
     Trajectories are drawn as `ectype forecast` draws them, from the belief and the twin's calibration; inputs are held
     as they are, so what they may do is not in the bounds. posterior: draws of the constants [c, any] of each column.
@@ -123,8 +125,11 @@ class Forecasts:
     def due(self, following: Following, step: Step) -> list[Draft]:
         """The forecasts that begin with the newest event of a twin."""
         out: list[Draft] = []
+        work = 0
         columns: list[int] = step.columns.tolist()
         for column in columns:
+            if work >= _WORK:
+                break  # the others follow with their next events
             twin = following.twins[column]
             newest = following.newest(column)
             if self.issued.get(twin, -1) >= newest // _HOUR_NS:
@@ -144,15 +149,14 @@ class Forecasts:
                 self.posterior[column],
                 before=before,
             )
-            out += self._told(following.plants[column], record)
+            steps, every_s, substeps = _pace(record.every_s)
+            work += steps * substeps
+            start = Start.at(record, steps=steps, every_s=every_s, way="held", draws=_DRAWS)
+            out += self._told(following.plants[column], start, draw(start, substeps=substeps))
         return out
 
-    def _told(self, plant: Sequence[str], record: Followed) -> list[Draft]:
-        every_s = _HOUR_NS * 1e-9 / _STEPS
-        steps = _STEPS if record.every_s <= every_s else max(1, round(_HOUR_NS * 1e-9 / record.every_s))
-        every_s = max(every_s, record.every_s)
-        start = Start.at(record, steps=steps, every_s=every_s, way="held", draws=_DRAWS)
-        fan = draw(start, substeps=min(60, max(1, round(every_s / record.every_s))))
+    def _told(self, plant: Sequence[str], start: Start, fan: Fan) -> list[Draft]:
+        record, steps = start.followed, len(start.inputs)
         layout = record.graph.layout
         named = {d.name: d.property for d in (*layout.sensors, *layout.states, *layout.tracked)}
         held = {u.name for u in layout.inputs}
@@ -172,3 +176,11 @@ class Forecasts:
             body = to_arrow(block, {"issued_at_ns": str(start.at_ns)})
             out.append(Draft("predicted", f"forecast:{twin}", MEDIA_TYPE, body, group_of(member)))
         return out
+
+
+def _pace(usual_s: float) -> tuple[int, float, int]:
+    """(steps of the next hour, seconds of each, parts in which it is taken) where events are usually that far apart."""
+    every_s = _HOUR_NS * 1e-9 / _STEPS
+    steps = _STEPS if usual_s <= every_s else max(1, round(_HOUR_NS * 1e-9 / usual_s))
+    every_s = max(every_s, usual_s)
+    return steps, every_s, min(60, max(1, round(every_s / usual_s)))
