@@ -16,6 +16,7 @@ from ectype.log.log import Log
 
 _logger = logging.getLogger("ectype.node")
 _SAVE_EVERY_S = 30.0
+_LONG_S = 0.5  # of catching up, from which on it is not to be done twice
 _PATIENCE_S = 3.0  # how long folds wait for tables that come in at full speed, if nobody waits for the folds
 
 
@@ -50,15 +51,27 @@ class Follower:
         self.size = min((fold.size for fold in folds), default=log.size)
 
     async def catch_up(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Fold the history that is there already; `progress(done, all)` is called now and then."""
+        """Fold the history that is there already; `progress(done, all)` is called now and then.
+
+        What took long is saved on the way and at the end: a node that is killed again and again, each time before it
+        would save, must not have more to do at each start.
+        """
         head = self._log.size
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         for index, entry in self._log.read(self.size, head):
             self._apply(index, entry)
             if index % 512 == 511:
+                self.size = index + 1
+                if loop.time() > began + _SAVE_EVERY_S:
+                    self.save()
+                    began = loop.time()
                 if progress:
                     progress(index + 1, head)
                 await asyncio.sleep(0)
         self.size = head
+        if loop.time() > began + _LONG_S:
+            self.save()
 
     async def run(self) -> None:
         """Follow for as long as the log lives."""
