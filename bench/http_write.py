@@ -38,6 +38,7 @@ from ectype.trust.access import LOCAL_USER
 from live_latency import bare_ms, percentile
 from startup import free_port
 
+_PATIENCE_S = 10.0
 BAR_P50_MS, BAR_WRITES = 2.0, 3000
 MODEL = {
     "@id": "dtmi:bench:Dial;1",
@@ -287,14 +288,21 @@ class Client(asyncio.Protocol):
         """One write; it must be answered with 204 and no body."""
         self._over = asyncio.get_running_loop().create_future()
         self._send(number)
-        await self._over
+        try:
+            await asyncio.wait_for(self._over, _PATIENCE_S)
+        except TimeoutError:
+            raise SystemExit(f"{self._path}: no answer within {_PATIENCE_S:.0f} s") from None
 
     async def write_on(self) -> int:
         """Write until the time is over; how many were answered."""
         self._over = asyncio.get_running_loop().create_future()
         self._on = True
         self._send(0)
-        return await self._over
+        try:
+            patience_s = self._stop_at - time.perf_counter() + _PATIENCE_S
+            return await asyncio.wait_for(self._over, patience_s)
+        except TimeoutError:
+            raise SystemExit(f"{self._path}: no answer within {_PATIENCE_S:.0f} s") from None
 
     def _send(self, number: int) -> None:
         body = self._body(number)
