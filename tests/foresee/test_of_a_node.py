@@ -44,7 +44,7 @@ def recording(record, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def node(record, tmp_path_factory):
-    """The address of a node with tank-1 and its readings, and tank-2 without any."""
+    """The address of a node with tank-1 and its readings, tank-2 and tank-3 without any."""
     path = tmp_path_factory.mktemp("node") / "plant.space"
     table = {"time": pa.array(record.at_ns, pa.timestamp("ns"))}
     table |= {"tank-1.pump": record.events[:, 2], "tank-1.level": record.events[:, 4]}
@@ -63,7 +63,7 @@ async def filled(path, table: pa.Table) -> None:
     try:
         view = node.view(LOCAL_USER)
         await view.write(Draft("model.put", f"model:{Tank.model}", MODEL))
-        for name in ("tank-1", "tank-2"):
+        for name in ("tank-1", "tank-2", "tank-3"):
             body = {"$dtId": name, "$metadata": {"$model": Tank.model}}
             await view.write(Draft("twin.put", f"twin:{name}", body))
         sink = pa.BufferOutputStream()
@@ -141,6 +141,12 @@ def test_what_does_not_fit_is_told_with_the_way_out(node, recording, capsys):
         asked(capsys, "forecast", node, "--ahead", "30 s", twin="tank-9")
     with pytest.raises(Invalid, match=r"no reading .* of 'tank-1' in that time"):
         asked(capsys, "forecast", node, "--ahead", "30 s", "--start", "2030-01-01T00:00:00Z")
+    rows = [{"twin": "tank-3", "property": "level", "value": 3.0, "t": 1.7e9 + k} for k in range(20)]
+    push = urllib.request.Request(f"{node}/api/push", json.dumps(rows).encode(), {"Content-Type": "application/json"})
+    urllib.request.urlopen(push, timeout=20).close()
+    for command, more in (("forecast", ()), ("whatif", ("--if", "pump = 3"))):
+        with pytest.raises(Invalid, match="nothing is known of pump, so"):
+            asked(capsys, command, node, "--ahead", "5 s", "--inputs", "held", *more, twin="tank-3")
     with pytest.raises(Unavailable, match="does not answer"):
         asked(capsys, "forecast", "http://127.0.0.1:9", "--ahead", "30 s")
     with pytest.raises(NotFound, match="ectype calibrate"):

@@ -18,7 +18,7 @@ from ectype.calibrate.siblings import calibrate_fleet
 from ectype.cli.options import add_json
 from ectype.cli.paper import paper
 from ectype.cli.progress import Bar
-from ectype.cli.record import add_source, record_of, start_ns_of
+from ectype.cli.record import add_source, events_in, record_of, start_ns_of
 from ectype.cli.replay import read_time
 from ectype.clock import to_iso
 from ectype.errors import Misconfigured
@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> None:
     graph = trace(load_behaviour(args.behaviour))
     record = record_of(args)
     start_ns, stop_ns = start_ns_of(args), read_time(args.stop, "--stop")
-    read = {twin: record.events(graph, twin, start_ns, stop_ns) for twin in args.twin}
+    read = {twin: events_in(record, graph, twin, start_ns, stop_ns) for twin in args.twin}
     events = {twin: told[1] for twin, told in read.items()}
     learn = dict(text.partition("=")[::2] for text in args.learn)
     if learn and len(events) > 1:

@@ -12,7 +12,7 @@ from rich.table import Table
 from ectype.cli.options import add_json
 from ectype.cli.paper import paper
 from ectype.cli.progress import Bar
-from ectype.cli.record import add_source, record_of, replaced, start_ns_of
+from ectype.cli.record import add_source, events_in, record_of, replaced, start_ns_of
 from ectype.cli.replay import read_time
 from ectype.clock import system_clock, to_iso
 from ectype.errors import Misconfigured
@@ -48,7 +48,7 @@ def main(args: argparse.Namespace) -> None:
         raise Misconfigured(f"--tried {args.tried}: a control needs one stand-in or more; with 10 or more it says much")
     graph = trace(load_behaviour(args.behaviour))
     record = record_of(args)
-    at_ns, events = record.events(graph, args.twin, start_ns_of(args), read_time(args.stop, "--stop"))
+    at_ns, events = events_in(record, graph, args.twin, start_ns_of(args), read_time(args.stop, "--stop"))
     fixed = replaced(graph, record.parameters(graph.behaviour, args.twin)[0], args.set)
     with tempfile.TemporaryDirectory() as cache, Bar("Judging", hidden=args.json) as bar:
         twin = Twin(graph, LlvmKernel(graph, Path(cache)), fixed, graph.initial(1)[:, 0])

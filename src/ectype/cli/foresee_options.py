@@ -12,7 +12,7 @@ from ectype.cli.record import add_source, record_of, replaced, start_ns_of
 from ectype.cli.replay import read_time
 from ectype.errors import Invalid, Misconfigured
 from ectype.estimate.engine import compiled, graph_of
-from ectype.fidelity.recorded import load_behaviour
+from ectype.fidelity.recorded import load_behaviour, packed_of
 from ectype.foresee.draw import picture
 from ectype.foresee.fan import Fan, Start
 from ectype.foresee.followed import Followed
@@ -74,7 +74,7 @@ def followed_of(args: argparse.Namespace) -> Followed:
         raise Misconfigured("give --calibration or --set, not both")
     graph = graph_of(load_behaviour(args.behaviour))
     record = record_of(args)
-    at_ns, events = record.events(graph, args.twin, start_ns_of(args), None)
+    at_ns, packed = packed_of(graph, record.read(graph, args.twin, start_ns_of(args), None))
     if args.calibration is not None:
         fixed, drawn = read_posterior(graph.behaviour, args.calibration, args.twin)
     else:
@@ -82,7 +82,8 @@ def followed_of(args: argparse.Namespace) -> Followed:
         if args.set:
             fixed, drawn = replaced(graph, fixed, args.set), None
     with tempfile.TemporaryDirectory() as cache:
-        return Followed.by(graph, compiled(graph, Path(cache)), fixed, at_ns, events, drawn)
+        events, kernel = packed.events[:, :, 0], compiled(graph, Path(cache))
+        return Followed.by(graph, kernel, fixed, at_ns, events, drawn, packed.known())
 
 
 def grid_of(args: argparse.Namespace, followed: Followed) -> tuple[int, float]:

@@ -6,7 +6,7 @@
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol, final
+from typing import Protocol, TypeAlias, final
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +18,13 @@ from ectype.clock import to_iso
 from ectype.errors import Invalid, Misconfigured
 from ectype.estimate.behaviour import Behaviour
 from ectype.estimate.events import Shape
-from ectype.fidelity.recorded import events_from, events_of
+from ectype.fidelity.recorded import packed_of, readings_of
 from ectype.foresee.posterior import of_twin
 from ectype.ids import check_twin_id
 from ectype.sources.recording import Recording
 from ectype.values.block import Float64s, Int64s
 
+Readings: TypeAlias = dict[str, tuple[Int64s, Float64s]]
 _USUAL_NS = 7 * 86_400 * 10**9  # how far back a node is asked
 
 
@@ -46,11 +47,19 @@ def add_source(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
     add_credentials(parser)
 
 
+def events_in(
+    record: "Record", graph: Shape, twin: str, start_ns: int | None, stop_ns: int | None
+) -> tuple[Int64s, Float64s]:
+    """at_ns [k] and events [k, event_size], as `events_of` gives them."""
+    at_ns, packed = packed_of(graph, record.read(graph, twin, start_ns, stop_ns))
+    return at_ns, packed.events[:, :, 0]
+
+
 class Record(Protocol):
     """What is known of twins from measurements."""
 
-    def events(self, graph: Shape, twin: str, start_ns: int | None, stop_ns: int | None) -> tuple[Int64s, Float64s]:
-        """at_ns [k] and events [k, event_size], as `events_of` gives them."""
+    def read(self, graph: Shape, twin: str, start_ns: int | None, stop_ns: int | None) -> Readings:
+        """What was read, by declared name, as `readings_of` gives it."""
         ...
 
     def parameters(self, behaviour: type[Behaviour], twin: str) -> tuple[Float64s, Float64s | None]:
@@ -101,9 +110,9 @@ class OfFile:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
 
-    def events(self, graph: Shape, twin: str, start_ns: int | None, stop_ns: int | None) -> tuple[Int64s, Float64s]:
+    def read(self, graph: Shape, twin: str, start_ns: int | None, stop_ns: int | None) -> Readings:
         """See `Record`."""
-        return events_of(graph, self._recording, twin, start_ns, stop_ns)
+        return readings_of(graph, self._recording, twin, start_ns, stop_ns)
 
     def parameters(self, behaviour: type[Behaviour], twin: str) -> tuple[Float64s, None]:
         """See `Record`."""
@@ -118,7 +127,7 @@ class OfNode:
         self._space = space
         self._url = url
 
-    def events(self, graph: Shape, twin: str, start_ns: int | None, stop_ns: int | None) -> tuple[Int64s, Float64s]:
+    def read(self, graph: Shape, twin: str, start_ns: int | None, stop_ns: int | None) -> Readings:
         """See `Record`. Begins seven days before the newest reading where no start is given."""
         declared = (*graph.layout.inputs, *graph.layout.sensors)
         newest = self._space.last()
@@ -140,7 +149,7 @@ class OfNode:
         columns = {d.name: readings.get(f"{twin}.{d.property}", empty) for d in declared}
         if not any(len(at) for at, _ in columns.values()):
             raise self._nothing(graph, twin, newest)
-        return events_from(graph, columns)
+        return columns
 
     def parameters(self, behaviour: type[Behaviour], twin: str) -> tuple[Float64s, Float64s | None]:
         """See `Record`."""

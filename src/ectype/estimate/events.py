@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ectype.estimate.behaviour import Layout
 from ectype.values.block import Float64s, Int64s
@@ -59,6 +60,11 @@ class Events:
     events: Float64s
     active: Float64s
     inputs: Mapping[str, Float64s]
+
+    def known(self, twin: int = 0) -> NDArray[np.bool_]:
+        """[k, inputs]: whether anything was known of each input of a twin, its default if it has one."""
+        told = [np.isfinite(value[:, twin]) for value in self.inputs.values()]
+        return np.stack(told, 1) if told else np.ones((len(self.events), 0), np.bool_)
 
 
 def pack(graph: Shape, carry: Carry, at_ns: Int64s, values: Mapping[str, Float64s]) -> tuple[Events, Carry]:

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any, Protocol, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ectype.errors import Invalid
 from ectype.estimate.behaviour import Behaviour, Sensor
 from ectype.estimate.engine import graph_of, live
-from ectype.estimate.events import NEVER, Carry, pack
+from ectype.estimate.events import NEVER, Carry, Events, pack
 from ectype.estimate.plant import Part, whose
 from ectype.estimate.trace import Graph
 from ectype.estimate.window import Merged, Window, merge
@@ -170,12 +171,21 @@ class Following:
         """The last events of a column: at_ns [w], events [w, event_size], beliefs [w, belief_size] after each, and the
         belief [belief_size] before them.
         """
-        w, one, size = self._window, np.array([column]), self.graph.belief_size
+        w, size = self._window, self.graph.belief_size
         count = int(w.count[column])
-        at, values = w.at[:count, one], w.values[:count, :, one]
-        events, _ = pack(self.graph, _carry_of(w.carry, one), at, self._named(values))
+        at, events = self._recent(column)
         after = np.concatenate([w.before[1:count, :size, column], w.now[None, :size, column]])[:count]
         return at[:, 0], events.events[:, :, 0], after, (w.before[0] if count else w.now)[:size, column]
+
+    def known(self, column: int) -> NDArray[np.bool_]:
+        """[w, inputs]: whether anything was known of each input at the last events of a column."""
+        return self._recent(column)[1].known()
+
+    def _recent(self, column: int) -> tuple[Int64s, Events]:
+        w, one = self._window, np.array([column])
+        count = int(w.count[column])
+        at, values = w.at[:count, one], w.values[:count, :, one]
+        return at, pack(self.graph, _carry_of(w.carry, one), at, self._named(values))[0]
 
     def snapshot(self) -> bytes:
         """Everything `advance` depends on; equal states give equal bytes. The beliefs within the window are not in it:

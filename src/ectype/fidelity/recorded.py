@@ -12,7 +12,7 @@ import numpy as np
 
 from ectype.errors import Invalid, Misconfigured
 from ectype.estimate.behaviour import Behaviour
-from ectype.estimate.events import Carry, Shape, pack
+from ectype.estimate.events import Carry, Events, Shape, pack
 from ectype.sources.recording import Recording
 from ectype.values.block import Float64s, Int64s
 
@@ -45,6 +45,14 @@ def events_of(
     names are left out, and of rows of one instant what came last counts. A delayed sensor's reading is at the instant
     that it speaks of. Raises Invalid if nothing is left.
     """
+    at_ns, packed = packed_of(graph, readings_of(graph, recording, twin, start_ns, stop_ns))
+    return at_ns, packed.events[:, :, 0]
+
+
+def readings_of(
+    graph: Shape, recording: Recording, twin: str, start_ns: int | None = None, stop_ns: int | None = None
+) -> dict[str, tuple[Int64s, Float64s]]:
+    """By declared name the instants at which it was read, and its values. Raises Invalid if there are none at all."""
     declared = [d.name for d in (*graph.layout.inputs, *graph.layout.sensors)]
     at: dict[str, list[int]] = {name: [] for name in declared}
     values: dict[str, list[float]] = {name: [] for name in declared}
@@ -62,19 +70,18 @@ def events_of(
             f"{recording.path} has no reading of {', '.join(declared)} for '{twin}' in that time; "
             f"it has rows of: {', '.join(sorted(others)) or 'nobody'}"
         )
-    return events_from(graph, {name: (np.array(at[name], np.int64), np.array(values[name])) for name in declared})
+    return {name: (np.array(at[name], np.int64), np.array(values[name])) for name in declared}
 
 
-def events_from(graph: Shape, readings: Mapping[str, tuple[Int64s, Float64s]]) -> tuple[Int64s, Float64s]:
-    """The same of readings by declared name, at_ns [k] and value [k] in the order in which they came: not all empty."""
+def packed_of(graph: Shape, readings: Mapping[str, tuple[Int64s, Float64s]]) -> tuple[Int64s, Events]:
+    """at_ns [k], and the events of one twin from readings by declared name, in the order in which they came."""
     delay_ns = {s.name: round(s.delay_s * 1e9) for s in graph.layout.sensors}
     moved = {name: at - delay_ns.get(name, 0) for name, (at, _) in readings.items()}
     at_ns = np.unique(np.concatenate(list(moved.values())))
     values = {name: np.full((len(at_ns), 1), np.nan) for name in readings}
     for name, (_, value) in readings.items():
         values[name][np.searchsorted(at_ns, moved[name]), 0] = value
-    events, _ = pack(graph, Carry.fresh(graph, 1), at_ns, values)
-    return at_ns, events.events[:, :, 0]
+    return at_ns, pack(graph, Carry.fresh(graph, 1), at_ns, values)[0]
 
 
 def _is_behaviour(value: object) -> TypeGuard[type[Behaviour]]:

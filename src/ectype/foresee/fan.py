@@ -53,6 +53,11 @@ class Start:
         every_s = followed.every_s if every_s is None else every_s
         if steps < 1 or draws < 2 or not every_s > 0:
             raise Invalid("a forecast needs one step or more, a positive time between them, and two draws or more")
+        if way != "recorded" and (untold := followed.untold(index)):
+            raise Invalid(
+                f"nothing is known of {', '.join(untold)}, so what comes cannot be drawn; measure it, or say in the "
+                "class what it is otherwise: Input(…, default=…)"
+            )
         rng = np.random.default_rng([seed, 0])
         constants = followed.posterior[:, rng.integers(followed.posterior.shape[1], size=draws)]
         first = sample(followed.graph, followed.believed(index, constants), rng)

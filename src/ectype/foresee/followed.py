@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ectype.errors import Invalid
 from ectype.estimate.kernel import Kernel
@@ -20,7 +21,8 @@ class Followed:
     """at_ns [k], events [k, event_size] and beliefs [k, belief_size] after each; constants [c] the filter ran with;
     posterior [c, any]: draws of them, for how sure they are (one column where they are taken as they are). before
     [belief_size]: what was believed before the first event; None: nothing came before it. names: what declarations are
-    called in what is told of them, where it is not what they are declared as.
+    called in what is told of them, where it is not what they are declared as. known [k, inputs]: whether anything was
+    known of each input at each event; None: of all.
     """
 
     graph: Graph
@@ -32,6 +34,7 @@ class Followed:
     posterior: Float64s
     before: Float64s | None = None
     names: Mapping[str, str] = field(default_factory=dict[str, str])
+    known: NDArray[np.bool_] | None = None
 
     @classmethod
     def by(
@@ -42,6 +45,7 @@ class Followed:
         at_ns: Int64s,
         events: Float64s,
         posterior: Float64s | None = None,
+        known: NDArray[np.bool_] | None = None,
     ) -> "Followed":
         """The record folded by the twin's own filter. Raises Invalid if it is empty."""
         if not len(events):
@@ -49,7 +53,7 @@ class Followed:
         _, out = kernel.fold(graph.initial(1), constants[:, None], events[:, :, None], np.ones((len(events), 1)))
         beliefs = np.ascontiguousarray(out[:, : graph.belief_size, 0])
         drawn = constants[:, None] if posterior is None else posterior
-        return cls(graph, kernel, at_ns, events, beliefs, constants, drawn)
+        return cls(graph, kernel, at_ns, events, beliefs, constants, drawn, known=known)
 
     def __len__(self) -> int:
         return len(self.events)
@@ -88,6 +92,12 @@ class Followed:
             np.repeat(before[:, None], draws, 1), constants, events, np.ones(events.shape[::2])
         )
         return belief
+
+    def untold(self, index: int) -> list[str]:
+        """The inputs of which nothing is known after event `index`."""
+        if self.known is None:
+            return []
+        return [u.name for u, known in zip(self.graph.layout.inputs, self.known[index], strict=True) if not known]
 
     def inputs(self) -> Float64s:
         """[k, inputs]: what was held at each event."""

@@ -104,6 +104,7 @@ class Lasting:
             constants,
             parameters(self._kind, plant, self._records, self._calibrations, "", [])[1],  # `Followed` tells of trouble
             before=before,
+            known=following.known(column),
         )
         found: Life | None = None
         ahead_s = self._saved.ahead_s.get(twin, end.ahead_s)

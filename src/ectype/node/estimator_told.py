@@ -135,8 +135,8 @@ class Forecasts:
             if self.issued.get(twin, -1) >= newest // _HOUR_NS:
                 continue
             at_ns, events, beliefs, before = following.window(column)
-            if len(at_ns) < _FEWEST:
-                continue
+            if len(at_ns) < _FEWEST or not following.known(column)[-1].all():
+                continue  # an input of which nothing is known would be zero in it
             self.issued[twin] = newest // _HOUR_NS
             constants = following.constants[:, column]
             record = Followed(
