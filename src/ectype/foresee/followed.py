@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectype.errors import Invalid
+from ectype.estimate.following import Following
 from ectype.estimate.kernel import Kernel
 from ectype.estimate.trace import Graph
 from ectype.values.block import Float64s, Int64s
@@ -54,6 +55,22 @@ class Followed:
         beliefs = np.ascontiguousarray(out[:, : graph.belief_size, 0])
         drawn = constants[:, None] if posterior is None else posterior
         return cls(graph, kernel, at_ns, events, beliefs, constants, drawn, known=known)
+
+    @classmethod
+    def live(cls, following: Following, column: int, posterior: Float64s) -> "Followed":
+        """What a live filter has at hand of a column: its last events."""
+        at_ns, events, beliefs, before = following.window(column)
+        return cls(
+            following.graph,
+            following.kernel,
+            at_ns,
+            events,
+            beliefs,
+            following.constants[:, column],
+            posterior,
+            before=before,
+            known=following.known(column),
+        )
 
     def __len__(self) -> int:
         return len(self.events)

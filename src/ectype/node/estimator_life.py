@@ -93,19 +93,8 @@ class Lasting:
     def _told(self, following: Following, column: int, end: EndOfLife) -> list[Draft]:
         plant = following.plants[column]
         twin = plant[self._part.place]
-        at_ns, events, beliefs, before = following.window(column)
-        constants = following.constants[:, column]
-        record = Followed(
-            following.graph,
-            following.kernel,
-            at_ns,
-            events,
-            beliefs,
-            constants,
-            parameters(self._kind, plant, self._records, self._calibrations, "", [])[1],  # `Followed` tells of trouble
-            before=before,
-            known=following.known(column),
-        )
+        drawn = parameters(self._kind, plant, self._records, self._calibrations, "", [])[1]  # trouble is told already
+        record = Followed.live(following, column, drawn)
         found: Life | None = None
         ahead_s = self._saved.ahead_s.get(twin, end.ahead_s)
         try:
@@ -114,7 +103,7 @@ class Lasting:
             text = _sentence(found, end)
         except EctypeError as error:
             text = f"how long until {end.threshold} cannot be told: {error}"
-        now = int(at_ns[-1])
+        now = int(record.at_ns[-1])
         quantiles = {q: None if found is None else found.quantile(float(q)) for q in _LEVELS}
         told: dict[str, JSON] = {**quantiles}
         body: dict[str, JSON] = {

@@ -134,21 +134,10 @@ class Forecasts:
             newest = following.newest(column)
             if self.issued.get(twin, -1) >= newest // _HOUR_NS:
                 continue
-            at_ns, events, beliefs, before = following.window(column)
-            if len(at_ns) < _FEWEST or not following.known(column)[-1].all():
+            record = Followed.live(following, column, self.posterior[column])
+            if len(record) < _FEWEST or record.untold(-1):
                 continue  # an input of which nothing is known would be zero in it
             self.issued[twin] = newest // _HOUR_NS
-            constants = following.constants[:, column]
-            record = Followed(
-                following.graph,
-                following.kernel,
-                at_ns,
-                events,
-                beliefs,
-                constants,
-                self.posterior[column],
-                before=before,
-            )
             steps, every_s, substeps = _pace(record.every_s)
             work += steps * substeps
             start = Start.at(record, steps=steps, every_s=every_s, way="held", draws=_DRAWS)
